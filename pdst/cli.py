@@ -1,0 +1,471 @@
+"""In: arguments. Out: settings, one call, a table. The only place that prints.
+
+`pdst-eval` draws and scores; `pdst` reads: releases, metrics, finished runs.
+"""
+
+import contextlib
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pdst import console
+from pdst.console import EXIT_CODES, Bars, failing_well, put, say
+from pdst.dataset import EMBEDDED, HOW_TO_GET, load
+from pdst.draw import DrawOptions
+from pdst.embed import EmbedOptions, Encoders
+from pdst.encoders import load_clip, load_dino
+from pdst.errors import SettingsError
+from pdst.evaluate import Options, Settings, evaluate
+from pdst.images import FORMATS
+from pdst.loading import LoadedGenerator, load_generator, parse_arguments
+from pdst.metrics import METRICS
+from pdst.plan import PROTOCOLS, plan, protocol
+from pdst.store import open_run
+from pdst.types import Benchmark
+from pdst.version import __version__
+
+evaluation = typer.Typer(
+    add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False
+)
+reading = typer.Typer(
+    add_completion=False,
+    rich_markup_mode="markdown",
+    no_args_is_help=True,
+    help="Releases, metrics and finished runs of PDST. To draw and score: `pdst-eval`.",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+
+
+def _version(shown: bool) -> None:
+    if shown:
+        put(f"pdst {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+]
+
+_WHAT, _TEXT, _HOW, _PLAIN = "What is evaluated", "Scorers", "How it runs", "Output"
+
+
+@evaluation.command(epilog=EXIT_CODES)
+def pdst_eval(
+    model: Annotated[
+        str,
+        typer.Option(
+            help="The generator: `module:attr` (a class, a factory or an object; the current "
+            "folder is on the path), or a plug-in's name (`copy-train`, `folder`, …).",
+            rich_help_panel=_WHAT,
+        ),
+    ],
+    model_arg: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="`key=value` for the class or factory, typed as JSON where it reads as JSON: "
+            "`steps=50`, `lora=true`, `name=sd15`. Repeat for more.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    benchmark: Annotated[
+        str | None,
+        typer.Option(
+            help="A release folder, or the name of one that travels with the package.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    protocol_name: Annotated[
+        str,
+        typer.Option(
+            "--protocol",
+            help=f"{', '.join(PROTOCOLS)}. paper: every caption, 5 images each. paper10: 10 images "
+            "each. quick: 1 caption a photo, 1 image.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = "paper",
+    subjects: Annotated[
+        str | None,
+        typer.Option(
+            help="Only these subject ids, with commas. Not submittable.", rich_help_panel=_WHAT
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(help="Only the first N images. Not submittable.", rich_help_panel=_WHAT),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The run folder. The same command with the same folder continues. "
+            "Default: runs/MODEL-BENCHMARK-PROTOCOL.",
+            rich_help_panel=_PLAIN,
+        ),
+    ] = None,
+    clip: Annotated[
+        str,
+        typer.Option(
+            help="CLIP's weights: `openai` (ViT-B/32, from the Hub), `hub:org/name`, a "
+            ".safetensors file, a folder, or `untrained[:SEED]` (plumbing only).",
+            rich_help_panel=_TEXT,
+        ),
+    ] = "openai",
+    dino: Annotated[
+        str,
+        typer.Option(
+            help="DINO's weights: `dino` (ViT-S/16, from the Hub), else as for --clip.",
+            rich_help_panel=_TEXT,
+        ),
+    ] = "dino",
+    dtype: Annotated[
+        str,
+        typer.Option(
+            help="The scorers' arithmetic: float32, bfloat16, float16. Part of the metric.",
+            rich_help_panel=_TEXT,
+        ),
+    ] = "float32",
+    device: Annotated[
+        str,
+        typer.Option(
+            help="Where the scorers run: auto, cpu, cuda, cuda:1, mps. The generator chooses its "
+            "own (often --model-arg device=cuda).",
+            rich_help_panel=_HOW,
+        ),
+    ] = "auto",
+    batch_size: Annotated[
+        str,
+        typer.Option(
+            help="Images a forward pass of the scorers; auto: 32 on a CPU, 128 on a GPU, halved "
+            "when memory runs out.",
+            rich_help_panel=_HOW,
+        ),
+    ] = "auto",
+    sample_batch: Annotated[
+        int,
+        typer.Option(help="Prompts a call of the generator.", min=1, rich_help_panel=_HOW),
+    ] = 8,
+    workers: Annotated[
+        int,
+        typer.Option(help="Threads that decode images.", min=1, rich_help_panel=_HOW),
+    ] = 2,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            help="Seconds an image may take before its case counts as failed; 0: no limit.",
+            min=0,
+            rich_help_panel=_HOW,
+        ),
+    ] = 900.0,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict", help="Stop at the generator's first failure.", rich_help_panel=_HOW
+        ),
+    ] = False,
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed",
+            help="Draw again the test photos that have failures.",
+            rich_help_panel=_HOW,
+        ),
+    ] = False,
+    rescore: Annotated[
+        bool,
+        typer.Option(
+            "--rescore",
+            help="Score the run's images with other --clip, --dino or --dtype than it was begun "
+            "with.",
+            rich_help_panel=_HOW,
+        ),
+    ] = False,
+    accept_changed_code: Annotated[
+        bool,
+        typer.Option(
+            "--accept-changed-code",
+            help="Continue although the generator's source file has changed.",
+            rich_help_panel=_HOW,
+        ),
+    ] = False,
+    image_format: Annotated[
+        str,
+        typer.Option(
+            help=f"How images are kept: {', '.join(FORMATS)} (webp is lossless, jpeg quality 95). "
+            "Scores come from the kept bytes.",
+            rich_help_panel=_PLAIN,
+        ),
+    ] = "png",
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Print the report as JSON on stdout.", rich_help_panel=_PLAIN),
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="No progress bars.", rich_help_panel=_PLAIN)
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Say more on stderr.", rich_help_panel=_PLAIN)
+    ] = False,
+    _version: Version = False,
+) -> None:
+    """Draw with a personalization method, score against held-out photos, summarize.
+
+    Example, with a class `Gen` in my_module.py:
+
+        pdst-eval --model my_module:Gen --benchmark DIR --protocol quick --out runs/mine
+
+    Interrupted, killed or finished: the same command goes on where it was.
+    """
+    console.log_to_stderr(verbose=verbose)
+    with failing_well(go_on="Give the same command again to go on."):
+        if image_format not in FORMATS:
+            raise SettingsError(
+                f"--image-format is '{image_format}', wanted one of {', '.join(FORMATS)}."
+            )
+        settings = Settings(
+            protocol=protocol(protocol_name),
+            subjects=_listed(subjects),
+            limit=limit,
+            image_format=image_format,
+        )
+        release = load(benchmark)
+        plan(release, settings.protocol, subjects=settings.subjects, limit=settings.limit)
+        # What a generator prints is no result: stdout is for those.
+        with contextlib.redirect_stdout(sys.stderr):
+            loaded = load_generator(model, parse_arguments(model_arg or []), benchmark=release)
+            where = _device(device)
+            encoders = Encoders(
+                clip=load_clip(clip, device=where, dtype=dtype),
+                dino=load_dino(dino, device=where, dtype=dtype),
+            )
+            folder = out or _default_out(loaded, release, settings)
+            with Bars(shown=not quiet) as bars:
+                report = evaluate(
+                    release,
+                    loaded,
+                    encoders,
+                    folder,
+                    settings,
+                    Options(
+                        draw=DrawOptions(
+                            batch=sample_batch,
+                            seconds_per_image=timeout or None,
+                            strict=strict,
+                            retry_failed=retry_failed,
+                            on_stuck=console.ended_at_once(console.STUCK),
+                        ),
+                        embed=EmbedOptions(batch=_batch(batch_size, where), workers=workers),
+                        rescore=rescore,
+                        accept_changed_code=accept_changed_code,
+                    ),
+                    bars,
+                )
+        _show(folder, as_json=as_json)
+        if report.drawn < report.expected:
+            raise typer.Exit(console.INCOMPLETE)
+
+
+@reading.callback()
+def _reading(_version: Version = False) -> None:
+    console.log_to_stderr(verbose=False)
+
+
+@reading.command()
+def datasets(as_json: Json = False) -> None:
+    """List the releases that travel with the package, and how to get others."""
+    with failing_well():
+        found = [load(name) for name in EMBEDDED]
+        if as_json:
+            put(json.dumps([_about(release) for release in found], indent=2))
+            return
+        for release in found:
+            put(
+                f"{release.name} {release.version}: {len(release.subjects)} subjects, "
+                f"{len(release.test)} test photos, fingerprint {release.fingerprint[:12]}"
+            )
+        say(HOW_TO_GET)
+
+
+@reading.command(epilog="Exit codes: 0 no error; 2 no such folder; 3 errors were found.")
+def validate(
+    folder: Annotated[Path, typer.Argument(help="A release folder.")],
+    as_json: Json = False,
+) -> None:
+    """Check a release: lists every problem, not the first. Errors and warnings."""
+    from pdst.validate import findings_json, findings_text
+    from pdst.validate import validate as find_problems
+
+    with failing_well():
+        findings = find_problems(folder)
+        put(findings_json(findings) if as_json else findings_text(findings))
+        if any(finding.severity == "error" for finding in findings):
+            raise typer.Exit(console.INCOMPLETE)
+
+
+@reading.command()
+def metrics(as_json: Json = False) -> None:
+    """List the metrics, what each answers, and where it is defined."""
+    rows = [
+        {
+            "id": metric.id,
+            "title": metric.title,
+            "answers": metric.answers,
+            "encoder": metric.encoder,
+            "higher_is_better": metric.higher_is_better,
+            "version": metric.version,
+            "source": metric.source,
+        }
+        for metric in METRICS.values()
+    ]
+    if as_json:
+        put(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        put(f"{row['id']:14} {row['answers']:17} {row['encoder']:5} {row['source']}")
+
+
+@reading.command("plan")
+def plan_command(
+    benchmark: Annotated[str, typer.Argument(help="A release folder or name.")],
+    to: Annotated[Path, typer.Argument(help="The manifest to write: .jsonl, .csv or .parquet.")],
+    protocol_name: Annotated[str, typer.Option("--protocol", help=", ".join(PROTOCOLS))] = "paper",
+) -> None:
+    """Write which images are wanted, for those who draw elsewhere.
+
+    Draw each row's prompt with its seed, save it as the row's file, then score the folder:
+
+        pdst-eval --model folder --model-arg root=MY_IMAGES --benchmark DIR
+    """
+    from pdst.methods.folder import write_wanted
+
+    with failing_well():
+        count = write_wanted(plan(load(benchmark), protocol(protocol_name)), to)
+        say(f"{to}: {count} images wanted")
+
+
+@reading.command()
+def compare(
+    run_a: Annotated[Path, typer.Argument(help="A finished run.")],
+    run_b: Annotated[Path, typer.Argument(help="Another one of the same key.")],
+    as_json: Json = False,
+) -> None:
+    """Compare two runs on the same cases: differences, intervals, p-values.
+
+    Refuses runs whose numbers do not mean the same thing, and says which part differs.
+    """
+    from pdst.compare import compare as compare_runs
+    from pdst.compare import comparison_to_json
+    from pdst.report.table import comparison_table
+
+    with failing_well():
+        comparison = compare_runs(open_run(run_a), open_run(run_b))
+        if as_json:
+            put(comparison_to_json(comparison))
+        else:
+            console.results.print(comparison_table(comparison))
+
+
+@reading.command()
+def show(
+    runs: Annotated[list[Path], typer.Argument(help="Finished runs of one key.")],
+    html: Annotated[
+        Path | None, typer.Option(help="Also write one self-contained HTML page here.")
+    ] = None,
+    benchmark: Annotated[
+        str | None,
+        typer.Option(help="The release, for the page to show its photos beside the images."),
+    ] = None,
+    style: Annotated[str, typer.Option(help="terminal, markdown or latex.")] = "terminal",
+    as_json: Json = False,
+) -> None:
+    """Show finished runs side by side. Needs no torch."""
+    from pdst.keys import distinct_names, refuse_differences, run_key
+    from pdst.report.page import write_page
+    from pdst.report.rows import table_rows
+    from pdst.report.table import latex_table, markdown_table, terminal_table
+
+    with failing_well():
+        opened = [open_run(run) for run in runs]
+        refuse_differences(
+            [(n, run_key(r)) for n, r in zip(distinct_names(opened), opened, strict=True)]
+        )
+        rows = table_rows(opened)
+        if as_json:
+            put(json.dumps([run.summary() for run in opened], indent=2, ensure_ascii=False))
+        elif style == "terminal":
+            console.results.print(terminal_table(rows))
+        elif style in {"markdown", "latex"}:
+            put(markdown_table(rows) if style == "markdown" else latex_table(rows))
+        else:
+            raise SettingsError(f"--style is '{style}', wanted terminal, markdown or latex.")
+        if html is not None:
+            write_page(opened, html, benchmark=None if benchmark is None else load(benchmark))
+            say(f"Report: {html.resolve()}")
+
+
+def _show(folder: Path, *, as_json: bool) -> None:
+    from pdst.report.rows import table_rows
+    from pdst.report.table import terminal_table
+
+    run = open_run(folder)
+    if as_json:
+        put(json.dumps({"run": str(folder), **run.summary()}, indent=2, ensure_ascii=False))
+    else:
+        console.results.print(terminal_table(table_rows([run])))
+    say(f"Run: {folder}  (pdst show {folder} --html report.html)")
+
+
+def _listed(names: str | None) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    listed = tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+    if not listed:
+        raise SettingsError(f"--subjects is '{names}', wanted ids with commas: dog6,vase.")
+    return listed
+
+
+def _device(name: str) -> str:
+    if name != "auto":
+        return name
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return "cpu"  # the encoders say what to install
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _batch(text: str, device: str) -> int:
+    if text == "auto":
+        return 32 if device == "cpu" else 128
+    if not text.isdecimal() or int(text) < 1:
+        raise SettingsError(f"--batch-size is '{text}', wanted auto or a whole number from 1.")
+    return int(text)
+
+
+def _default_out(loaded: LoadedGenerator, benchmark: Benchmark, settings: Settings) -> Path:
+    parts = (loaded.spec.rpartition(":")[2], benchmark.name, settings.protocol.name)
+    return Path("runs") / re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join(parts))
+
+
+def _about(release: Benchmark) -> dict[str, str | int]:
+    return {
+        "name": release.name,
+        "version": release.version,
+        "fingerprint": release.fingerprint,
+        "subjects": len(release.subjects),
+        "test_photos": len(release.test),
+    }
+
+
+def main() -> None:
+    """The command `pdst`."""
+    reading()
+
+
+def eval_main() -> None:
+    """The command `pdst-eval`."""
+    evaluation()

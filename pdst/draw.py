@@ -1,0 +1,331 @@
+"""In: chunks and a generator. Out: every case's image in the store, or a counted reason why not.
+
+A generator is somebody else's code: it may throw, hang, or return the wrong thing. None of that
+stops a run (unless it is strict), and none of it is dropped: each such case is a row with a reason.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pdst.digest import digest_bytes
+from pdst.errors import GeneratorError
+from pdst.generator import CaseSampler, Generator, Sampler
+from pdst.images import ImageFormat, decode_rgb, pixel_digest, to_rgb
+from pdst.store import RunStore
+from pdst.types import Benchmark, Case, Chunk, Drawn
+from pdst.watchdog import TimeLimitError, call_within
+
+log = logging.getLogger(__name__)
+
+MIN_SIDE, MAX_SIDE = 8, 8192
+"""Pixels. Outside of this an image is taken for a mistake of its generator ("wrong_size")."""
+
+HANGS_ALLOWED = 3
+"""So many cases of a subject may hang, one after the other, before the rest is given up."""
+
+
+class Progress(Protocol):
+    """Told how far a stage is; the command line draws bars from it."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """`done` of `total` images of a stage ("draw", "embed", …) are complete."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawOptions:
+    """How to draw; none of it decides a pixel.
+
+    Attributes:
+        batch: prompts a sample call.
+        seconds_per_image: limit of a sample call, times its batch; None: no limit.
+        strict: stop at the first failure.
+        retry_failed: draw chunks with failures again.
+        on_stuck: called, from another thread, when a call hangs in native code; gets a message.
+            It should end the process: everything drawn so far is on disk by then.
+    """
+
+    batch: int = 8
+    seconds_per_image: float | None = 900.0
+    strict: bool = False
+    retry_failed: bool = False
+    on_stuck: Callable[[str], None] | None = None
+
+
+class _CallError(Exception):
+    """A sample call failed as a whole, so that no image can be told from another."""
+
+    def __init__(self, reason: str, cause: BaseException | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.cause = cause
+
+
+def draw(
+    chunks: Sequence[Chunk],
+    benchmark: Benchmark,
+    generator: Generator,
+    store: RunStore,
+    image_format: ImageFormat,
+    options: DrawOptions,
+    progress: Progress,
+) -> None:
+    """Draw every chunk that the store does not hold yet.
+
+    A subject is learned once, just before its first missing chunk.
+
+    Raises:
+        GeneratorError: with `strict`, at the first failure.
+    """
+    total = sum(len(chunk.cases) for chunk in chunks)
+    done = 0
+    artist = _Artist(generator, store, image_format, options)
+    for subject_id, of_subject in groupby(chunks, key=lambda chunk: chunk.subject_id):
+        missing = []
+        for chunk in of_subject:
+            if store.has_images(chunk) and not (
+                options.retry_failed and any(store.failures(chunk))
+            ):
+                done += len(chunk.cases)
+            else:
+                missing.append(chunk)
+        progress("draw", done, total)
+        if not missing:
+            continue
+        artist.meet(benchmark, subject_id)
+        for chunk in missing:
+            store.write_images(chunk, artist.draw(chunk))
+            done += len(chunk.cases)
+            progress("draw", done, total)
+
+
+class _Artist:
+    """One generator at work on one subject after the other."""
+
+    def __init__(
+        self,
+        generator: Generator,
+        store: RunStore,
+        image_format: ImageFormat,
+        options: DrawOptions,
+    ) -> None:
+        self.generator = generator
+        self.store = store
+        self.image_format = image_format
+        self.options = options
+        self.sampler: Sampler | CaseSampler | None = None
+        self.no_sampler = ""
+        self.hangs = 0
+        self.told: set[str] = set()
+
+    def meet(self, benchmark: Benchmark, subject_id: str) -> None:
+        """Personalize for a subject. If that fails, all of its cases will carry the reason."""
+        self.sampler, self.no_sampler, self.hangs = None, "", 0
+        try:
+            sampler = self.generator.personalize(benchmark.subject(subject_id))
+        except Exception as error:
+            self.no_sampler = f"personalize_raised: {_told(error)}"
+            self._failed(subject_id, self.no_sampler, error)
+            return
+        if isinstance(sampler, Sampler | CaseSampler):
+            self.sampler = sampler
+            return
+        self.no_sampler = (
+            f"wrong_type: personalize returned a {type(sampler).__name__}, wanted an object with "
+            "sample(prompts, seeds)"
+        )
+        self._failed(subject_id, self.no_sampler, None)
+
+    def draw(self, chunk: Chunk) -> list[Drawn]:
+        """Every case of a chunk, in order; a case without image carries its reason."""
+        drawn: list[Drawn] = []
+        for batch in _batched(chunk.cases, self.options.batch):
+            drawn.extend(self._draw_batch(chunk, batch, drawn))
+        return drawn
+
+    def _draw_batch(
+        self, chunk: Chunk, batch: Sequence[Case], before: Sequence[Drawn]
+    ) -> list[Drawn]:
+        if self.sampler is None:
+            return [_missing(case, self.no_sampler, 0.0) for case in batch]
+        if self.hangs >= HANGS_ALLOWED:
+            reason = f"timeout: given up after {self.hangs} hangs in a row"
+            return [_missing(case, reason, 0.0) for case in batch]
+        began = time.perf_counter()
+        failure: _CallError | None = None
+        try:
+            outputs = self._call(self.sampler, chunk, batch, before)
+        except _CallError as error:
+            failure = error
+        if failure is not None and len(batch) > 1:
+            # Which one was it? Alone, the innocent ones of the batch succeed.
+            one_by_one: list[Drawn] = []
+            for case in batch:
+                one_by_one.extend(self._draw_batch(chunk, [case], [*before, *one_by_one]))
+            return one_by_one
+        if failure is not None:
+            self._failed(batch[0].key, failure.reason, failure.cause)
+            return [_missing(batch[0], failure.reason, time.perf_counter() - began)]
+        self.hangs = 0
+        seconds = (time.perf_counter() - began) / len(batch)
+        return [
+            self._keep(case, output, seconds) for case, output in zip(batch, outputs, strict=True)
+        ]
+
+    def _call(
+        self,
+        sampler: Sampler | CaseSampler,
+        chunk: Chunk,
+        batch: Sequence[Case],
+        before: Sequence[Drawn],
+    ) -> Sequence[object]:
+        """One guarded sample call: as many outputs as cases, or a _CallError."""
+
+        def sample() -> Sequence[object]:
+            if isinstance(sampler, CaseSampler):
+                return sampler.sample_cases(list(batch))
+            return sampler.sample([case.prompt for case in batch], [case.seed for case in batch])
+
+        limit = self.options.seconds_per_image
+        seconds = None if limit is None else limit * len(batch)
+        try:
+            outputs = call_within(
+                seconds, sample, on_stuck=lambda: self._stuck(chunk, batch, before)
+            )
+        except TimeLimitError as error:
+            self.hangs += len(batch) == 1
+            raise _CallError(f"timeout: no image within {seconds:g} s", error) from error
+        except Exception as error:
+            raise _CallError(f"raised: {_told(error)}", error) from error
+        if isinstance(outputs, np.ndarray):
+            outputs = list(outputs)
+        if not isinstance(outputs, Sequence) or isinstance(outputs, str | bytes):
+            raise _CallError(
+                f"wrong_type: sample returned a {type(outputs).__name__}, wanted a list of images"
+            )
+        if len(outputs) != len(batch):
+            raise _CallError(f"wrong_count: {len(outputs)} images for {len(batch)} prompts")
+        return outputs
+
+    def _stuck(self, chunk: Chunk, batch: Sequence[Case], before: Sequence[Drawn]) -> None:
+        """The call hangs in native code: keep the chunk with its reason, so a re-run passes it."""
+        if self.options.on_stuck is None:
+            return
+        reason = "timeout: hung in native code; the process was ended"
+        done = {d.case.key for d in before}
+        left = [_missing(case, reason, 0.0) for case in chunk.cases if case.key not in done]
+        self.store.write_images(chunk, [*before, *left])
+        self.options.on_stuck(
+            f"{batch[0].key}: the generator hangs in native code and cannot be interrupted. What "
+            "was drawn is kept; give the same command again to go on with the next test photo."
+        )
+
+    def _keep(self, case: Case, output: object, seconds: float) -> Drawn:
+        image = as_image(output)
+        if isinstance(image, str):
+            self._failed(case.key, image, None)
+            return _missing(case, image, seconds)
+        encoded = self.image_format.encode(image)
+        kept = image if self.image_format.lossless else decode_rgb(encoded, case.key)
+        return Drawn(
+            case=case,
+            encoded=encoded,
+            sha256=digest_bytes(encoded),
+            pixels=pixel_digest(kept),
+            width=image.width,
+            height=image.height,
+            reason=None,
+            seconds=seconds,
+        )
+
+    def _failed(self, where: str, reason: str, cause: BaseException | None) -> None:
+        if self.options.strict:
+            raise GeneratorError(
+                f"{where}: {reason}. Stopped because of --strict; without it, the case is counted "
+                "as failed and the run goes on."
+            ) from cause
+        if reason not in self.told:  # a traceback for each kind of failure, once
+            self.told.add(reason)
+            log.warning("%s: %s", where, reason, exc_info=cause)
+
+
+def as_image(output: object) -> Image.Image | str:
+    """What a generator returned as an RGB image, or the reason why it is none.
+
+    Accepts PIL images of any mode; (H, W, 3) uint8 arrays; (H, W, 3) float arrays in [0, 1].
+
+    Returns:
+        An "RGB" image with sides in [MIN_SIDE, MAX_SIDE] that is not all black; or a reason:
+        "wrong_type", "wrong_size", "not_finite", "out_of_range" or "black", with details.
+    """
+    if isinstance(output, Image.Image):
+        if output.width == 0 or output.height == 0:
+            return f"wrong_size: {output.width} x {output.height} pixels"
+        try:
+            image = to_rgb(output)
+        except (ValueError, OSError) as error:
+            return f"not_finite: {error}" if output.mode == "F" else f"wrong_type: {error}"
+    elif isinstance(output, np.ndarray):
+        converted = _from_array(output)
+        if isinstance(converted, str):
+            return converted
+        image = converted
+    else:
+        return (
+            f"wrong_type: got a {type(output).__module__}.{type(output).__name__}, wanted a PIL "
+            "image or an (H, W, 3) array"
+        )
+    if min(image.size) < MIN_SIDE or max(image.size) > MAX_SIDE:
+        return (
+            f"wrong_size: {image.width} x {image.height} pixels, wanted sides of "
+            f"{MIN_SIDE} to {MAX_SIDE}"
+        )
+    if image.getbbox() is None:
+        return "black: every pixel is 0 (a safety checker?)"
+    return image
+
+
+def _from_array(array: NDArray[Any]) -> Image.Image | str:
+    if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
+        return f"wrong_type: an array of shape {array.shape}, wanted (H, W, 3)"
+    if np.issubdtype(array.dtype, np.floating):
+        if not np.isfinite(array).all():
+            return f"not_finite: {int((~np.isfinite(array)).sum())} values are NaN or infinite"
+        low, high = float(array.min()), float(array.max())
+        if low < -1e-3 or high > 1 + 1e-3:
+            return f"out_of_range: float values from {low:g} to {high:g}, wanted [0, 1]"
+        array = np.rint(np.clip(array, 0, 1) * 255).astype(np.uint8)
+    if array.dtype != np.uint8:
+        return f"wrong_type: an array of {array.dtype}, wanted uint8, or float in [0, 1]"
+    return Image.fromarray(np.ascontiguousarray(array))
+
+
+def _missing(case: Case, reason: str, seconds: float) -> Drawn:
+    return Drawn(
+        case=case,
+        encoded=None,
+        sha256=None,
+        pixels=None,
+        width=None,
+        height=None,
+        reason=reason,
+        seconds=seconds,
+    )
+
+
+def _told(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
+
+
+def _batched(cases: Sequence[Case], size: int) -> Iterator[Sequence[Case]]:
+    for start in range(0, len(cases), size):
+        yield cases[start : start + size]

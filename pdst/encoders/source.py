@@ -1,0 +1,230 @@
+"""In: what the user says about weights ("openai", a path, …). Out: files on this machine. No torch.
+
+Only safetensors are read. Pickled checkpoints (.pt, .pth, .bin, .ckpt) can run code when they are
+opened, and a benchmark is handed weights by strangers.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from pdst.errors import EncoderError
+
+Family: TypeAlias = Literal["clip", "dino"]
+
+PICKLES = frozenset({".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".tar"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pretrained:
+    """Published weights that have a name here, pinned to a commit of their Hub repository."""
+
+    repository: str
+    revision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """What a folder (or a Hub repository) of one family holds, and what its names mean.
+
+    Attributes:
+        library: whose format it is.
+        config, weights: file names.
+        pretrained: name -> published weights; the first is the family's default.
+    """
+
+    library: str
+    config: str
+    weights: str
+    pretrained: Mapping[str, Pretrained]
+
+
+LAYOUTS: dict[Family, Layout] = {
+    "clip": Layout(
+        library="open_clip",
+        config="open_clip_config.json",
+        weights="open_clip_model.safetensors",
+        pretrained={
+            "openai": Pretrained(
+                repository="timm/vit_base_patch32_clip_224.openai",
+                revision="ab5b8ef490e86faa07d3523926b842c765de1de5",
+            )
+        },
+    ),
+    "dino": Layout(
+        library="timm",
+        config="config.json",
+        weights="model.safetensors",
+        pretrained={
+            "dino": Pretrained(
+                repository="timm/vit_small_patch16_224.dino",
+                revision="733b42a211ebe03aa7327050699cfcee7cd96123",
+            )
+        },
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsSource:
+    """Where weights are to come from, before anything is read.
+
+    Attributes:
+        kind: "pretrained" (a name), "hub" (org/name), "file", "folder" or "untrained".
+        name: the name, the repository, or the path.
+        revision: of a Hub repository; None: its main branch.
+        seed: of untrained weights.
+    """
+
+    family: Family
+    kind: Literal["pretrained", "hub", "file", "folder", "untrained"]
+    name: str
+    revision: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Located:
+    """Weights on this machine.
+
+    Attributes:
+        weights: a safetensors file.
+        config: the model's configuration; None: the family's default architecture.
+        label: for `EncoderSpec.weights`; without a path of this machine.
+        name: for titles.
+    """
+
+    weights: Path
+    config: Path | None
+    label: str
+    name: str
+
+
+def parse_weights(spec: str, family: Family) -> WeightsSource:
+    """Understand what the user said about weights; reads nothing but whether a path exists.
+
+    Args:
+        spec: a published name ("openai" for CLIP, "dino" for DINO), `hub:org/name[@revision]`, a
+            `.safetensors` file, a folder with configuration and weights, `untrained` or
+            `untrained:SEED`. A path that looks like a name is written `./openai`.
+        family: whose weights.
+
+    Raises:
+        EncoderError: if it is none of these, or a pickle.
+    """
+    layout = LAYOUTS[family]
+    if spec in layout.pretrained:
+        return WeightsSource(family=family, kind="pretrained", name=spec)
+    if spec == "untrained" or spec.startswith("untrained:"):
+        digits = spec.partition(":")[2] or "0"
+        if spec.endswith(":") or not (digits.isascii() and digits.isdecimal()):
+            raise EncoderError(
+                f"{family} weights '{spec}': wanted untrained:SEED with a whole number, "
+                "like untrained:1."
+            )
+        return WeightsSource(family=family, kind="untrained", name=spec, seed=int(digits))
+    if spec.startswith("hub:"):
+        repository, _, revision = spec.removeprefix("hub:").partition("@")
+        if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository) or spec.endswith("@"):
+            raise EncoderError(
+                f"{family} weights '{spec}': wanted hub:org/name or hub:org/name@revision."
+            )
+        return WeightsSource(family=family, kind="hub", name=repository, revision=revision or None)
+    path = Path(spec).expanduser()
+    if path.suffix.lower() in PICKLES:
+        raise EncoderError(_refusal(path.name))
+    if path.is_dir():
+        return WeightsSource(family=family, kind="folder", name=str(path))
+    if path.is_file():
+        if path.suffix.lower() != ".safetensors":
+            raise EncoderError(
+                f"{family} weights '{path.name}': wanted a .safetensors file, or a folder with "
+                f"{layout.config} and {layout.weights}."
+            )
+        return WeightsSource(family=family, kind="file", name=str(path))
+    raise EncoderError(
+        f"No {family} weights '{spec}': neither a file or folder that exists, nor one of "
+        f"{', '.join(layout.pretrained)}, hub:org/name, untrained, untrained:SEED."
+    )
+
+
+def locate(source: WeightsSource) -> Located:
+    """Find a source's files, downloading what comes from the Hub and is not cached.
+
+    Args:
+        source: anything but untrained weights, which have no files.
+
+    Raises:
+        EncoderError: if files are missing or the Hub cannot be reached.
+    """
+    layout = LAYOUTS[source.family]
+    if source.kind == "file":
+        path = Path(source.name)
+        return Located(weights=path, config=None, label=f"file:{path.name}", name=path.stem)
+    if source.kind == "folder":
+        folder = Path(source.name)
+        name = folder.resolve().name
+        return _in_folder(folder, layout, label=f"folder:{name}", name=name)
+    if source.kind == "pretrained":
+        pinned = layout.pretrained[source.name]
+        weights = download(pinned.repository, layout.weights, pinned.revision, layout)
+        label = f"{source.name} = hub:{pinned.repository}@{pinned.revision}"
+        # The architecture of a name is ours to say, not the repository's.
+        return Located(weights=weights, config=None, label=label, name=source.name)
+    config = download(source.name, layout.config, source.revision, layout)
+    commit = _commit(config) or source.revision or "main"
+    # The same commit for both, even if the branch moves in between.
+    weights = download(source.name, layout.weights, commit, layout)
+    label = f"hub:{source.name}@{commit}"
+    return Located(weights=weights, config=config, label=label, name=source.name)
+
+
+def download(repository: str, filename: str, revision: str | None, layout: Layout) -> Path:
+    """One file of a Hub repository, from the local cache if it is there.
+
+    Raises:
+        EncoderError: if the Hub cannot be reached, or has no such repository or file.
+    """
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(repository, filename, revision=revision))
+    except Exception as error:  # the client lets many families of errors through; all mean this
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise EncoderError(
+            f"Cannot get {filename} of {repository} from the Hugging Face Hub: {reason} "
+            f"Without a network, give a .safetensors file or a folder with {layout.config} and "
+            f"{layout.weights} (copied from a machine that has them), or `untrained` to try the "
+            "plumbing. Pickled weights (.bin, .pt) are never taken instead."
+        ) from error
+
+
+def _in_folder(folder: Path, layout: Layout, *, label: str, name: str) -> Located:
+    missing = [file for file in (layout.config, layout.weights) if not (folder / file).is_file()]
+    if missing:
+        there = sorted(path.name for path in folder.iterdir())[:8]
+        hint = f" {_refusal(there[0])}" if there and Path(there[0]).suffix in PICKLES else ""
+        raise EncoderError(
+            f"Folder '{folder}' lacks {' and '.join(missing)} (the format of {layout.library}), "
+            f"it holds: {', '.join(there) or 'nothing'}.{hint}"
+        )
+    return Located(
+        weights=folder / layout.weights, config=folder / layout.config, label=label, name=name
+    )
+
+
+def _commit(path: Path) -> str | None:
+    """The commit in a Hub cache path: …/snapshots/<commit>/<file>."""
+    parts = path.parts
+    return parts[parts.index("snapshots") + 1] if "snapshots" in parts else None
+
+
+def _refusal(name: str) -> str:
+    stem = Path(name).stem
+    return (
+        f"{name} is a pickle, which can run code when it is opened; only .safetensors is read. "
+        'Convert it where you trust it: python -c "import torch, safetensors.torch as s; '
+        f"s.save_file(torch.load('{name}', weights_only=True), '{stem}.safetensors')\""
+    )

@@ -1,0 +1,145 @@
+"""In: uint8 pixels and a torch module. Out: unit-norm float32 embeddings, by exact arithmetic."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from pdst.encoders.preprocess import resize_and_crop
+from pdst.encoders.spec import Dtype, Embeddings, EncoderSpec, Pixels
+from pdst.errors import EncoderError, unknown_name
+
+DTYPES: dict[str, torch.dtype] = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+class ImageTower:
+    """An ImageEncoder: a spec, and a function from normalized pixels to features.
+
+    Attributes:
+        model: the module behind `features`, in evaluation mode.
+    """
+
+    def __init__(
+        self,
+        spec: EncoderSpec,
+        model: nn.Module,
+        features: Callable[[Tensor], Tensor],
+        device: torch.device,
+    ) -> None:
+        """Wrap `features`: (B, 3, crop, crop) of the spec's type on `device` to (B, D)."""
+        self.model = model
+        self._spec = spec
+        self._features = features
+        self._device = device
+        self._mean = torch.tensor(spec.mean, device=device).view(1, 3, 1, 1)
+        self._std = torch.tensor(spec.std, device=device).view(1, 3, 1, 1)
+
+    @property
+    def spec(self) -> EncoderSpec:
+        """Everything that decides a number."""
+        return self._spec
+
+    def preprocess(self, image: Image.Image) -> Pixels:
+        """Resize and centre-crop an RGB image: (crop, crop, 3) uint8. Safe to call from threads."""
+        return resize_and_crop(image, resize=self._spec.resize, crop=self._spec.crop)
+
+    def encode_images(self, pixels: Pixels) -> Embeddings:
+        """Embed (B, crop, crop, 3) uint8 pixels: (B, D) float32, unit norm.
+
+        Raises:
+            ValueError: for another shape or type.
+            EncoderError: if an embedding is not finite (16-bit arithmetic can overflow).
+        """
+        crop = self._spec.crop
+        if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != (crop, crop, 3):
+            raise ValueError(
+                f"{self._spec.title} takes (B, {crop}, {crop}, 3) uint8 pixels, got "
+                f"{pixels.shape} {pixels.dtype}. Make them with its `preprocess`."
+            )
+        if not len(pixels):
+            return np.empty((0, self._spec.dim), np.float32)
+        # torch warns of memory it may not write to, such as numpy's view of a PIL image.
+        owned = np.require(pixels, requirements=["C", "W"])
+        with exact(self._device):
+            bytes_ = torch.from_numpy(owned).to(self._device)
+            # Exactly torchvision's ToTensor and Normalize, in float32 whatever the weights are.
+            values = bytes_.permute(0, 3, 1, 2).contiguous().float().div_(255)
+            values.sub_(self._mean).div_(self._std)
+            return unit_rows(self._features(values.to(DTYPES[self._spec.dtype])), self._spec)
+
+
+def unit_rows(features: Tensor, spec: EncoderSpec) -> Embeddings:
+    """Divide each row of (B, D) features by its length, in float32: (B, D) float32 on the CPU.
+
+    Raises:
+        EncoderError: if a row is not finite or zero.
+    """
+    rows = features.float()
+    rows = rows / rows.norm(dim=-1, keepdim=True)
+    embeddings: Embeddings = rows.cpu().numpy()
+    if not np.isfinite(embeddings).all():
+        raise EncoderError(
+            f"{spec.title} gave an embedding that is not finite in {spec.dtype}. "
+            "Use float32, or other weights."
+        )
+    return embeddings
+
+
+@contextmanager
+def exact(device: torch.device) -> Iterator[None]:
+    """Inference without shortcuts: no gradients, autocast, TF32 or autotuned kernels.
+
+    The switches are process-wide, and a generator in the same process may have set them; they are
+    put back afterwards.
+    """
+    precision = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with (
+            torch.inference_mode(),
+            torch.autocast(device.type, enabled=False),
+            torch.backends.cudnn.flags(
+                enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+            ),
+        ):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(precision)
+
+
+def pick_device(name: str) -> torch.device:
+    """The torch device of that name.
+
+    Raises:
+        EncoderError: if there is no such device here.
+    """
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise EncoderError(
+            f"No device '{name}' for the encoders here ({reason}). "
+            "Use cpu, or see torch.cuda.is_available()."
+        ) from error
+    return device
+
+
+def check_dtype(name: str) -> Dtype:
+    """A name of `DTYPES`, typed.
+
+    Raises:
+        EncoderError: if it is none.
+    """
+    match name:
+        case "float32" | "bfloat16" | "float16":
+            return name
+        case _:
+            raise EncoderError(unknown_name("dtype", name, DTYPES))

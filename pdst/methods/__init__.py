@@ -1,0 +1,1 @@
+"""Generators that come with PDST, one file each."""

@@ -1,0 +1,1 @@
+"""In: finished runs. Out: tables for terminal, Markdown, LaTeX; one self-contained HTML page."""

@@ -1,0 +1,511 @@
+"""In: what a run draws, embeds and scores. Out: one folder of whole files; and back.
+
+    RUN/
+      run.json                                settings, metric digests, marks, sessions
+      images/<subject>/<photo>.parquet        one chunk: a row an image, a plain `datasets` dataset
+      embeddings/<encoder>/<subject>/<photo>.parquet
+      embeddings/<encoder>/references.parquet, texts.parquet
+      scores.parquet                          one row an image, one column a metric
+      summary.json
+
+A file is written to a temporary name, synced and renamed, so what exists is complete, and a kill at
+any instant loses at most what was in flight.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import filelock
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pdst.digest import Json, canonical_json, digest_json
+from pdst.encoders.spec import Embeddings
+from pdst.errors import SettingsError, StoreError
+from pdst.types import Case, Chunk, Drawn
+
+log = logging.getLogger(__name__)
+
+SCHEMA_VERSION = 1
+
+_HF_IMAGE = {"info": {"features": {"image": {"_type": "Image"}}}}
+
+IMAGE_SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("subject_id", pa.string()),
+        ("image_id", pa.string()),
+        ("caption_index", pa.int32()),
+        ("seed_index", pa.int32()),
+        ("seed", pa.int64()),
+        ("prompt", pa.string()),
+        ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+        ("sha256", pa.string()),
+        ("pixels", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("reason", pa.string()),
+        ("seconds", pa.float64()),
+    ]
+)
+"""One row an image; `image` is what `datasets` decodes as its Image feature; null if it failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddedChunk:
+    """The embeddings of one chunk's images by one encoder.
+
+    Attributes:
+        images: the digest of the images they were made from; another digest means stale.
+        pixels: pixel digest of each image, or None where there is no image.
+        vectors: (B, D) float32, unit norm; rows without an image are zero and mean nothing.
+    """
+
+    images: str
+    pixels: Sequence[str | None]
+    vectors: Embeddings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedEmbeddings:
+    """Embeddings of references or texts, row by row.
+
+    Attributes:
+        names: photo names or texts.
+        pixels: pixel digests of photos; empty for texts.
+        vectors: (N, D) float32, unit norm.
+    """
+
+    names: tuple[str, ...]
+    pixels: tuple[str, ...] = ()
+    vectors: Embeddings
+
+
+class Run:
+    """A run folder, for reading. Torch is not needed."""
+
+    def __init__(self, path: Path, record: Mapping[str, Json]) -> None:
+        """Use `open_run`, which checks the folder."""
+        self.path = path
+        self.record = dict(record)
+
+    @property
+    def settings(self) -> dict[str, Json]:
+        """Benchmark, protocol, generator, encoders, …: what decides the numbers."""
+        return cast("dict[str, Json]", self.record["settings"])
+
+    @property
+    def finished(self) -> bool:
+        """Whether every image was drawn and scored."""
+        return (self.path / "scores.parquet").exists() and (self.path / "summary.json").exists()
+
+    def scores(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """One row an image, in plan order.
+
+        Raises:
+            StoreError: if the run is not finished.
+        """
+        path = self.path / "scores.parquet"
+        if not path.exists():
+            raise StoreError(
+                f"{self.path} has no scores.parquet: the run is not finished. "
+                "Give the same pdst-eval command again; it continues."
+            )
+        return cast("pd.DataFrame", read_table(path, columns).to_pandas())
+
+    def summary(self) -> dict[str, Json]:
+        """summary.json as plain JSON.
+
+        Raises:
+            StoreError: if the run is not finished.
+        """
+        path = self.path / "summary.json"
+        if not path.exists():
+            raise StoreError(
+                f"{self.path} has no summary.json: the run is not finished. "
+                "Give the same pdst-eval command again; it continues."
+            )
+        return cast("dict[str, Json]", json.loads(path.read_text("utf-8")))
+
+    def images_path(self, name: str) -> Path:
+        """Where the chunk "<subject>/<photo>" keeps its images."""
+        return self.path / "images" / f"{name}.parquet"
+
+    def images(self, subject_id: str, image_id: str) -> list[Drawn]:
+        """The images of one test photo, in plan order.
+
+        Raises:
+            StoreError: if they were not drawn, or the file is damaged.
+        """
+        path = self.images_path(f"{subject_id}/{image_id}")
+        if not path.exists():
+            raise StoreError(f"{path} does not exist: {subject_id}/{image_id} was not drawn.")
+        return [_drawn(row) for row in read_table(path).to_pylist()]
+
+
+def open_run(path: Path | str) -> Run:
+    """Open a run folder for reading.
+
+    Raises:
+        StoreError: if it is none, or was written by a newer PDST.
+    """
+    folder = Path(path)
+    record = _read_record(folder)
+    if record is None:
+        raise StoreError(
+            f"{folder} is no run folder: it has no run.json. Wanted the --out of a pdst-eval."
+        )
+    return Run(folder, record)
+
+
+class RunStore(Run):
+    """A run folder, for writing: one process at a time."""
+
+    def has_images(self, chunk: Chunk) -> bool:
+        """Whether a chunk was drawn, whole and as planned.
+
+        Raises:
+            StoreError: if the file holds other cases than the plan's.
+        """
+        path = self.images_path(chunk.name)
+        if not path.exists():
+            return False
+        try:
+            keys = read_table(path, ["key"]).column("key").to_pylist()
+        except StoreError as error:
+            log.warning("%s Drawing it again.", error)
+            return False
+        if keys != [case.key for case in chunk.cases]:
+            raise StoreError(
+                f"{path} holds {len(keys)} cases that are not the plan's {len(chunk.cases)}. "
+                "It is of another run: move it away, or choose another --out."
+            )
+        return True
+
+    def write_images(self, chunk: Chunk, drawn: Sequence[Drawn]) -> None:
+        """Keep a chunk's images, all at once."""
+        if [d.case.key for d in drawn] != [case.key for case in chunk.cases]:
+            raise StoreError(f"{chunk.name}: got images of other cases than the chunk's.")
+        rows = [_image_row(d) for d in drawn]
+        table = pa.Table.from_pylist(rows, schema=IMAGE_SCHEMA).replace_schema_metadata(
+            {"huggingface": json.dumps(_HF_IMAGE)}
+        )
+        # Image bytes are compressed already.
+        write_table(table, self.images_path(chunk.name), compression="none")
+
+    def image_identities(self, chunk: Chunk) -> list[str | None]:
+        """Pixel digest of each image of a drawn chunk, None where it failed; reads no image."""
+        column = read_table(self.images_path(chunk.name), ["pixels"]).column("pixels")
+        return cast("list[str | None]", column.to_pylist())
+
+    def image_bytes(self, chunk: Chunk) -> list[bytes | None]:
+        """The encoded images of a drawn chunk, None where it failed."""
+        column = read_table(self.images_path(chunk.name), ["image"]).column("image")
+        return [None if cell is None else cell["bytes"] for cell in column.to_pylist()]
+
+    def failures(self, chunk: Chunk) -> list[str | None]:
+        """The reason of each of a drawn chunk's failures, None where there is an image."""
+        column = read_table(self.images_path(chunk.name), ["reason"]).column("reason")
+        return cast("list[str | None]", column.to_pylist())
+
+    def forget_images(self, chunk: Chunk) -> None:
+        """Drop a chunk's images, to draw them anew."""
+        self.images_path(chunk.name).unlink(missing_ok=True)
+
+    def read_embeddings(self, encoder: str, chunk: Chunk, images: str) -> EmbeddedChunk | None:
+        """A chunk's embeddings, or None if there are none for exactly these images."""
+        path = self._embeddings_path(encoder, chunk.name)
+        if not path.exists():
+            return None
+        try:
+            table = read_table(path)
+        except StoreError as error:
+            log.warning("%s Embedding it again.", error)
+            return None
+        made_from = (table.schema.metadata or {}).get(b"images", b"").decode()
+        if made_from != images:
+            return None
+        return EmbeddedChunk(
+            images=images,
+            pixels=table.column("pixels").to_pylist(),
+            vectors=_vectors(table),
+        )
+
+    def write_embeddings(self, encoder: str, chunk: Chunk, embedded: EmbeddedChunk) -> None:
+        """Keep a chunk's embeddings."""
+        table = pa.table(
+            {
+                "key": pa.array([case.key for case in chunk.cases], pa.string()),
+                "pixels": pa.array(embedded.pixels, pa.string()),
+                "vector": _vector_column(embedded.vectors),
+            }
+        ).replace_schema_metadata({"images": embedded.images})
+        write_table(table, self._embeddings_path(encoder, chunk.name))
+
+    def read_named(self, encoder: str, kind: str, digest: str) -> NamedEmbeddings | None:
+        """Embeddings of "references" or "texts", or None if there are none for exactly `digest`."""
+        path = self._embeddings_path(encoder, kind)
+        if not path.exists():
+            return None
+        table = read_table(path)
+        if (table.schema.metadata or {}).get(b"of", b"").decode() != digest:
+            return None
+        return NamedEmbeddings(
+            names=tuple(table.column("name").to_pylist()),
+            pixels=tuple(p for p in table.column("pixels").to_pylist() if p is not None),
+            vectors=_vectors(table),
+        )
+
+    def write_named(self, encoder: str, kind: str, digest: str, named: NamedEmbeddings) -> None:
+        """Keep the embeddings of "references" or "texts"; `digest` says what they are of."""
+        table = pa.table(
+            {
+                "name": pa.array(named.names, pa.string()),
+                "pixels": pa.array(named.pixels or [None] * len(named.names), pa.string()),
+                "vector": _vector_column(named.vectors),
+            }
+        ).replace_schema_metadata({"of": digest})
+        write_table(table, self._embeddings_path(encoder, kind))
+
+    def write_scores(self, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
+        """Stream score tables into scores.parquet; memory does not grow with their number."""
+        path = self.path / "scores.parquet"
+        with _whole_file(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+            for table in _grouped(tables, rows=20_000):
+                writer.write_table(table)
+
+    def write_summary(self, text: str) -> None:
+        """Keep the summary, JSON text."""
+        with _whole_file(self.path / "summary.json") as temporary:
+            temporary.write_text(text, "utf-8")
+
+    def write_record(self) -> None:
+        """Keep run.json as `self.record` now stands."""
+        write_json(self.path / "run.json", self.record)
+
+    def forget_results(self) -> None:
+        """Drop scores and summary, which no longer belong to the settings."""
+        (self.path / "scores.parquet").unlink(missing_ok=True)
+        (self.path / "summary.json").unlink(missing_ok=True)
+
+    def _embeddings_path(self, encoder: str, name: str) -> Path:
+        return self.path / "embeddings" / encoder / f"{name}.parquet"
+
+
+@contextmanager
+def writing(
+    path: Path, settings: Mapping[str, Json], *, may_change: Sequence[str] = ()
+) -> Iterator[RunStore]:
+    """Open a run folder for writing: a new one, or one begun with the same settings.
+
+    Args:
+        path: the folder; made if missing.
+        settings: what decides the numbers; a nested JSON object.
+        may_change: dotted prefixes of settings that may differ from those the run was begun with
+            ("encoders"); the run then takes the new ones over, and its results are dropped.
+
+    Raises:
+        SettingsError: if another setting differs; the message names every such one.
+        StoreError: if the folder holds something else, or another process is writing to it.
+    """
+    if path.exists() and not path.is_dir():
+        raise StoreError(f"{path} is a file, wanted a folder for the run. Choose another --out.")
+    record = _read_record(path)
+    if record is None and path.exists() and any(p.name != ".lock" for p in path.iterdir()):
+        raise StoreError(
+            f"{path} is not empty and has no run.json: not a run folder. Choose another --out."
+        )
+    path.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(path / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise StoreError(
+            f"{path} is being written by another process. Wait for it, or choose another --out."
+        ) from error
+    try:
+        for left_over in path.rglob("*.partial"):  # of a killed process; we hold the lock
+            left_over.unlink()
+        # As read back from disk, so that tuples and lists, ints and floats compare alike.
+        wanted = cast("dict[str, Json]", json.loads(canonical_json(dict(settings))))
+        if record is None:
+            record = {"schema": SCHEMA_VERSION, "settings": wanted, "sessions": []}
+        store = RunStore(path, record)
+        changed = _differences(store.settings, wanted)
+        forbidden = [c for c in changed if not c.path.startswith(tuple(may_change) or ("\0",))]
+        if forbidden:
+            raise SettingsError(
+                f"{path} was begun with other settings:\n"
+                + "\n".join(f"  {c.path}: was {c.was}, now {c.now}" for c in forbidden)
+                + "\nGive the same settings to continue it, or another --out to start anew."
+            )
+        if changed:
+            store.forget_results()
+            store.record["settings"] = wanted
+        yield store
+    finally:
+        lock.release()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingChange:
+    """One leaf of the settings that differs."""
+
+    path: str
+    was: str
+    now: str
+
+
+def _differences(was: Json, now: Json, path: str = "") -> list[SettingChange]:
+    if isinstance(was, dict) and isinstance(now, dict):
+        return [
+            change
+            for key in sorted(was.keys() | now.keys())
+            for change in _differences(was.get(key), now.get(key), f"{path}.{key}" if path else key)
+        ]
+    if was == now:
+        return []
+    return [SettingChange(path=path, was=_shown(was), now=_shown(now))]
+
+
+def _shown(value: Json) -> str:
+    text = canonical_json(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"
+
+
+def chunk_identity(chunk: Chunk, pixels: Sequence[str | None]) -> str:
+    """One digest for exactly these images of these cases."""
+    return digest_json([[case.key, pixel] for case, pixel in zip(chunk.cases, pixels, strict=True)])
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a Parquet file of a run.
+
+    Raises:
+        StoreError: if it is damaged or lacks a column.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.read(columns=None if columns is None else list(columns))
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise StoreError(f"{path} cannot be read ({error}). Delete it and run again.") from error
+
+
+def write_table(table: pa.Table, path: Path, *, compression: str = "zstd") -> None:
+    """Write a Parquet file whole or not at all."""
+    with _whole_file(path) as temporary:
+        pq.write_table(table, temporary, compression=compression)
+
+
+def write_json(path: Path, value: dict[str, Json]) -> None:
+    """Write a JSON file whole or not at all."""
+    with _whole_file(path) as temporary:
+        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+        temporary.write_text(text + "\n", "utf-8")
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[Path]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _grouped(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """Join tables until they hold `rows` rows: one Parquet row group each."""
+    held: list[pa.Table] = []
+    for table in tables:
+        held.append(table)
+        if sum(len(t) for t in held) >= rows:
+            yield pa.concat_tables(held).combine_chunks()
+            held = []
+    if held:
+        yield pa.concat_tables(held).combine_chunks()
+
+
+def _read_record(path: Path) -> dict[str, Json] | None:
+    file = path / "run.json"
+    if not file.exists():
+        return None
+    try:
+        record = json.loads(file.read_text("utf-8"))
+        schema = record["schema"]
+        record["settings"], record["sessions"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"{file} is damaged ({type(error).__name__}: {error}). Choose another --out."
+        ) from error
+    if schema != SCHEMA_VERSION:
+        raise StoreError(
+            f"{file} has schema {schema}, this PDST reads {SCHEMA_VERSION}. Update pdst."
+        )
+    return cast("dict[str, Json]", record)
+
+
+def _vector_column(vectors: Embeddings) -> pa.FixedSizeListArray:
+    flat = pa.array(np.ascontiguousarray(vectors, np.float32).reshape(-1), pa.float32())
+    return pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
+
+
+def _vectors(table: pa.Table) -> Embeddings:
+    column = table.column("vector").combine_chunks()
+    if isinstance(column, pa.ChunkedArray):  # an empty table stays chunked
+        return np.zeros((0, column.type.list_size), np.float32)
+    width = column.type.list_size
+    return np.asarray(column.flatten(), np.float32).reshape(len(column), width)
+
+
+def _image_row(drawn: Drawn) -> dict[str, object]:
+    case = drawn.case
+    image = None if drawn.encoded is None else {"bytes": drawn.encoded, "path": None}
+    return {
+        "key": case.key,
+        "subject_id": case.subject_id,
+        "image_id": case.image_id,
+        "caption_index": case.caption_index,
+        "seed_index": case.seed_index,
+        "seed": case.seed,
+        "prompt": case.prompt,
+        "image": image,
+        "sha256": drawn.sha256,
+        "pixels": drawn.pixels,
+        "width": drawn.width,
+        "height": drawn.height,
+        "reason": drawn.reason,
+        "seconds": drawn.seconds,
+    }
+
+
+def _drawn(row: Mapping[str, object]) -> Drawn:
+    values = cast("dict[str, object]", dict(row))
+    image = cast("dict[str, bytes] | None", values["image"])
+    return Drawn(
+        case=Case(
+            subject_id=cast("str", values["subject_id"]),
+            image_id=cast("str", values["image_id"]),
+            caption_index=cast("int", values["caption_index"]),
+            seed_index=cast("int", values["seed_index"]),
+            prompt=cast("str", values["prompt"]),
+        ),
+        encoded=None if image is None else image["bytes"],
+        sha256=cast("str | None", values["sha256"]),
+        pixels=cast("str | None", values["pixels"]),
+        width=cast("int | None", values["width"]),
+        height=cast("int | None", values["height"]),
+        reason=cast("str | None", values["reason"]),
+        seconds=cast("float", values["seconds"]),
+    )

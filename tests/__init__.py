@@ -1,0 +1,1 @@
+"""Tests of pdst and builders. A package, so that test modules can share `tests.releases`."""
