@@ -49,10 +49,12 @@ def plan(
 
     Raises:
         DatasetError: if a subject is unknown.
-        SettingsError: if nothing is left to draw.
+        SettingsError: if the limit is below 1, `subjects` is empty, or nothing is left to draw.
     """
     if limit is not None and limit < 1:
         raise SettingsError(f"limit is {limit}, wanted at least 1. Leave it out to draw all.")
+    if subjects is not None and not subjects:
+        raise SettingsError("subjects is empty. Name some, or leave it out to draw all.")
     for subject_id in subjects or ():
         benchmark.subject(subject_id)
     wanted = {s.subject_id for s in benchmark.subjects} if subjects is None else set(subjects)
@@ -79,8 +81,9 @@ def plan(
     limited = _first(chunks, limit)
     if not limited:
         raise SettingsError(
-            f"Nothing to draw: benchmark '{benchmark.name}' has no caption for "
-            f"subjects {sorted(wanted)}. Name others, or check the release with `pdst validate`."
+            f"Nothing to draw: benchmark '{benchmark.name}' has no held-out photo with a caption "
+            f"for {', '.join(sorted(wanted)) or 'any subject'}. Check the release with "
+            "`pdst validate`."
         )
     return tuple(limited)
 

@@ -56,6 +56,16 @@ SCHEMAS: Mapping[Split, pa.Schema] = {split: _schema(split) for split in SPLITS}
 differ in `captions` alone."""
 
 
+CARD_DATA_FILES = [{"split": split, "path": f"{split}-*.parquet"} for split in SPLITS]
+CARD_FEATURES = [
+    {"name": name, "list": "string"}
+    if name == "captions"
+    else {"name": name, "dtype": "image" if name in IMAGE_COLUMNS else "string"}
+    for name in SCHEMAS["test"].names
+]
+"""The front matter's `configs[0].data_files` and `dataset_info.features`, for `datasets`."""
+
+
 def shard_paths(folder: Path, split: Split) -> list[Path]:
     """The Parquet files of one split, in name order."""
     return sorted(folder.glob(f"{split}-*.parquet"))
@@ -140,6 +150,16 @@ def error(code: str, where: str, message: str) -> Finding:
     return Finding(severity="error", code=code, where=where, message=message)
 
 
+def warning(code: str, where: str, message: str) -> Finding:
+    """A finding that somebody should look at."""
+    return Finding(severity="warning", code=code, where=where, message=message)
+
+
+def info(code: str, where: str, message: str) -> Finding:
+    """A finding that something could not be checked."""
+    return Finding(severity="info", code=code, where=where, message=message)
+
+
 def shown(value: object) -> str:
     """A value for a message, cut to a readable length."""
     text = repr(value)
@@ -203,16 +223,8 @@ def card_fields(
     the card's text, not under the files: only because `description` holds their digest does a
     changed release, or another one in a folder of the same name, not get the old rows.
     """
-    features: list[dict[str, str]] = []
-    for column in SCHEMAS["test"].names:
-        if column == "captions":
-            features.append({"name": column, "list": "string"})
-        else:
-            dtype = "image" if column in IMAGE_COLUMNS else "string"
-            features.append({"name": column, "dtype": dtype})
     description = f"{name} {version}, files {files_digest(folder)}"
-    data_files = [{"split": split, "path": f"{split}-*.parquet"} for split in SPLITS]
-    config = {"config_name": "default", "description": description, "data_files": data_files}
+    config = {"config_name": "default", "description": description, "data_files": CARD_DATA_FILES}
     block: dict[str, object] = {
         "schema": SCHEMA_VERSION,
         "name": name,
@@ -222,7 +234,7 @@ def card_fields(
     if counts is not None:
         promised = {f.name: getattr(counts, f.name) for f in fields(counts)}
         block["counts"] = {key: n for key, n in promised.items() if n is not None}
-    return {"configs": [config], "dataset_info": {"features": features}, "pdst": block}
+    return {"configs": [config], "dataset_info": {"features": CARD_FEATURES}, "pdst": block}
 
 
 def read_card(folder: Path, report: Report) -> Card | None:

@@ -20,11 +20,15 @@ GRACE = 5.0
 
 
 class TimeLimitError(Exception):
-    """A call took longer than its limit."""
+    """A call took longer than its limit. Its cause shows where the call was by then."""
 
 
 class _Alarm(BaseException):
     """Raised inside the call. No `Exception`, so that `except Exception` does not swallow it."""
+
+    def __init__(self, owner: object) -> None:
+        super().__init__("the time was up here")
+        self.owner = owner
 
 
 def call_within(
@@ -59,19 +63,20 @@ def call_within(
     late = f"took longer than {seconds:g} s"
     last_resort = threading.Timer(seconds + grace, on_stuck or (lambda: None))
     last_resort.daemon = True
-    alarm = _Alarm()
+    owner = object()
     began = time.monotonic()
     last_resort.start()
     try:
-        result = _with_alarm(alarm, seconds, grace / 2, call) if _can_signal() else call()
+        result = _with_alarm(owner, seconds, grace / 2, call) if _can_signal() else call()
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:
-        if error is alarm:
-            raise TimeLimitError(late) from None
-        if isinstance(error, _Alarm) or time.monotonic() - began < seconds:
-            raise  # of a call_within around this one, or the call's own
-        raise TimeLimitError(late) from error  # perhaps the alarm, wrapped
+        if isinstance(error, _Alarm):
+            if error.owner is not owner:  # of a call_within around this one
+                raise
+        elif time.monotonic() - began < seconds:
+            raise
+        raise TimeLimitError(late) from error
     finally:
         last_resort.cancel()
         last_resort.join()  # if it has begun, nothing else goes on beside it
@@ -88,12 +93,12 @@ def _can_signal() -> bool:
     )
 
 
-def _with_alarm(alarm: _Alarm, seconds: float, again: float, call: Callable[[], Result]) -> Result:
+def _with_alarm(owner: object, seconds: float, again: float, call: Callable[[], Result]) -> Result:
     over = False
 
     def ring(_signal: int, _frame: FrameType | None) -> None:
         if not over:
-            raise alarm
+            raise _Alarm(owner)
 
     handler = signal.signal(signal.SIGALRM, ring)
     left, interval = signal.getitimer(signal.ITIMER_REAL)

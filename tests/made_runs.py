@@ -146,9 +146,8 @@ def made_record(
             {
                 "started": "2026-11-21T10:00:00+00:00",
                 "seconds": 12.5,
-                "device": "cpu",
                 "versions": {"pdst": "0.1.0"},
-                "hardware": {"cpus": 2},
+                "hardware": {"processor": "A processor", "cores": 2, "accelerators": []},
             }
         ],
     }

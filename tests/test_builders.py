@@ -30,6 +30,7 @@ from builders.sources.strokes import MODELS
 from pdst.dataset import load
 from pdst.digest import digest_bytes
 from pdst.errors import DatasetError, PdstError
+from pdst.validate import validate
 
 ROOT = Path(pdst.__file__).parent.parent
 
@@ -222,19 +223,22 @@ def test_captions_are_ten_different_sentences_without_the_class(
     drawn: tuple[PhotoRow, ...],
 ) -> None:
     nouns = {model.class_noun for model in MODELS}
+    captions: dict[str, Counter[str]] = {row.subject_id: Counter() for row in drawn}
     for row in drawn:
         if row.split == "train":
             assert row.captions == ()
             continue
         assert len(set(row.captions)) == 10
+        captions[row.subject_id].update(row.captions)
         for caption in row.captions:
             assert caption.count("{}") == 1
             assert not nouns & set(re.findall(r"\w+", caption.lower()))
+    assert all(max(numbers.values()) == 1 for numbers in captions.values()), "within a subject"
 
 
 def test_captions_are_true_of_where_the_subject_is(drawn: tuple[PhotoRow, ...]) -> None:
     bounds = {"on the left": (0.2, 0.4), "in the middle": (0.4, 0.6), "on the right": (0.6, 0.8)}
-    sizes = {"far away": (0.05, 0.33), "at some distance": (0.3, 0.47), "close up": (0.42, 0.68)}
+    sizes = {"far away": (0.2, 0.38), "at some distance": (0.3, 0.5), "close up": (0.42, 0.68)}
     for row in drawn:
         if row.split == "train":
             continue
@@ -282,6 +286,12 @@ def _colours(row: PhotoRow) -> NDArray[np.float64]:
     pixels = decoded(row.image)[decoded(row.mask) > 0] // 32
     counts = np.bincount(pixels @ np.array([64, 8, 1]), minlength=512)
     return np.asarray(counts / counts.sum(), dtype=np.float64)
+
+
+@pytest.mark.parametrize("subjects", [1, pytest.param(4, marks=pytest.mark.slow)])
+def test_the_drawn_release_is_valid_without_a_warning(tmp_path: Path, subjects: int) -> None:
+    write_release(tmp_path / "r", sketch.rows(subjects=subjects), ABOUT)
+    assert validate(tmp_path / "r") == []
 
 
 def test_the_drawn_release_refuses_what_it_cannot_draw() -> None:

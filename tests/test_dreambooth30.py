@@ -19,7 +19,7 @@ from builders.sources.dreambooth30.attribution import parse_credits
 from builders.sources.dreambooth30.photos import from_folder, read_sources
 from pdst.dataset import load
 from pdst.errors import DatasetError
-from pdst.images import decode_rgb
+from pdst.validate import validate
 
 ROOT = Path(pdst.__file__).parent.parent
 SOURCE = dreambooth30.HERE
@@ -197,45 +197,19 @@ def test_load_dataset_opens_it_with_and_without_pdst(release: Path, tmp_path: Pa
 
 
 @pytest.mark.photos
-def test_only_the_photos_left_out_repeat_a_train_photo(real_photos: Path) -> None:
-    """Every train and test photo of a subject, at every shift, mirrored and not.
-
-    Two shots of one scene stay under 0.95 (looked at, one by one); one photograph gives 1.00.
-    """
-    everything = dreambooth30.files(without=())
-    taken = from_folder(real_photos, everything)
+def test_the_validator_finds_what_was_left_out_and_else_only_pairs_that_were_looked_at(
+    real_photos: Path, tmp_path: Path
+) -> None:
+    taken = from_folder(real_photos, dreambooth30.files(without=()))
     rows = dreambooth30.rows(taken, without=())
-    grey = {row.name: _small_grey(row) for row in rows}
-    repeated = {}
-    for test in (row for row in rows if row.split == "test"):
-        for train in (row for row in rows if row.split == "train"):
-            if train.subject_id == test.subject_id:
-                one, two = grey[train.name], grey[test.name]
-                likeness = max(_likeness(one, two), _likeness(one, two[:, ::-1]))
-                if likeness > 0.95:
-                    repeated[test.name] = train.name
-    assert repeated == {d.image: d.like for d in dreambooth30.dropped()}
-
-
-def _small_grey(row: PhotoRow) -> np.ndarray:
-    image = decode_rgb(row.image, row.name).convert("L")
-    scale = 64 / max(image.size)
-    size = (round(image.width * scale), round(image.height * scale))
-    return np.asarray(image.resize(size, Image.Resampling.LANCZOS), dtype=float)
-
-
-def _likeness(one: np.ndarray, two: np.ndarray) -> float:
-    """The highest correlation of two pictures over all shifts that overlap by 45 % or more."""
-    shape = (one.shape[0] + two.shape[0], one.shape[1] + two.shape[1])
-    ones = [np.fft.rfft2(a, shape) for a in (np.ones_like(one), one, one * one)]
-    turned = two[::-1, ::-1]
-    twos = [np.fft.rfft2(a, shape) for a in (np.ones_like(turned), turned, turned * turned)]
-
-    def sums(i: int, j: int) -> np.ndarray:
-        return np.fft.irfft2(ones[i] * twos[j], shape)
-
-    n = np.maximum(sums(0, 0), 1e-9)
-    covariance = sums(1, 1) - sums(1, 0) * sums(0, 1) / n
-    variances = (sums(2, 0) - sums(1, 0) ** 2 / n) * (sums(0, 2) - sums(0, 1) ** 2 / n)
-    correlation = covariance / np.sqrt(np.maximum(variances, 1e-3))
-    return float(correlation[n >= 0.45 * min(one.size, two.size)].max())
+    assert sum(row.split == "test" for row in rows) == 68
+    assert sum(len(row.captions) for row in rows) == 680
+    write_release(tmp_path / "all", rows, dreambooth30.about())
+    pairs = {
+        (f.severity, f.code, *re.findall(r"\w+/\w+", f.where)) for f in validate(tmp_path / "all")
+    }
+    assert pairs == {
+        *(("error", "train-test-photo", d.like, d.image) for d in dreambooth30.dropped()),
+        ("warning", "look-alike", "berry_bowl/03", "berry_bowl/04"),
+        ("warning", "look-alike", "vase/02", "vase/03"),
+    }

@@ -243,7 +243,7 @@ def test_padding_is_left_out_without_moving_a_text(
 
 
 def test_a_text_has_its_embedding_whatever_stands_beside_it(clip: TextEncoder) -> None:
-    texts = [f"a dog {'very ' * (n % 9)}{n}" for n in range(150)]  # over two batches, all lengths
+    texts = [f"a dog {'very ' * (n % 9)}{n}" for n in range(70)]  # over two batches, all lengths
     together = clip.encode_texts(texts)
     alone = np.concatenate([clip.encode_texts([text]) for text in texts])
     assert np.abs(together - alone).max() < 1e-6

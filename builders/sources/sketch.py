@@ -6,6 +6,7 @@ a subject keeps its shape, colours and markings wherever it is.
 """
 
 import io
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ def rows(*, subjects: int = 4, size: int = 256, seed: int = 0) -> tuple[PhotoRow
                     image=_png(picture),
                     suffix=".png",
                     mask=_png(mask),
-                    source="drawn by builders/sources/sketch.py",
+                    source=f"builders/sources/sketch.py, seed {seed}: {subject_id}/{index:02}",
                     author="The PDST authors",
                     licence="CC-BY-4.0",
                     licence_url="https://creativecommons.org/licenses/by/4.0/",
@@ -132,6 +133,7 @@ def draw(
     canvas = Image.new("RGBA", (large, large))
     ground = rng.uniform(0.55, 0.66)
     PLACES[scene.place].draw(Pen(canvas), rng, ground)
+    canvas = _mottled(canvas, rng)
 
     prop = Image.new("RGBA", (round(rng.uniform(0.28, 0.36) * large),) * 2)
     PROPS[scene.prop](Pen(prop))
@@ -147,10 +149,7 @@ def draw(
     canvas.alpha_composite(shadow)
     subject = Image.new("RGBA", (round(height * large),) * 2)
     model.draw(Pen(subject), palette)
-    if rng.random() < 0.5:
-        subject = subject.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    subject = subject.rotate(rng.uniform(-7, 7), Image.Resampling.BICUBIC)
-    layer = _placed(subject, large, x, foot)
+    layer = _placed(_posed(subject, rng), large, x, foot)
     canvas.alpha_composite(layer)
 
     picture = canvas.convert("RGB").resize((size, size), Image.Resampling.BOX)
@@ -162,20 +161,23 @@ def draw(
 
 
 def captions(scene: Scene) -> tuple[str, ...]:
-    """Ten true sentences about a scene, the subject left out as `{}`."""
+    """Ten true sentences about a scene, the subject left out as `{}`.
+
+    Each names the place and the prop in some way, so that no other photo of the subject has it.
+    """
     place = PLACES[scene.place]
-    on, prop = place.on, scene.prop
+    on, behind, prop = place.on, place.behind, scene.prop
     return (
-        f"A {{}} {on}.",
         f"A {{}} {on}, with {prop} {scene.prop_side}.",
-        f"The {{}} is {scene.side} of the picture, {on}.",
-        f"{_capital(scene.light)}, a {{}} can be seen {on}.",
-        f"{_capital(prop)} is next to a {{}}.",
-        f"{place.behind} can be seen behind a {{}}.",
-        f"A {{}} {scene.size}, {on} {scene.light}.",
+        f"The {{}} is {scene.side} of the picture, {on}; {prop} is {scene.prop_side}.",
+        f"{_capital(scene.light)}, a {{}} can be seen {on}, next to {prop}.",
+        f"{_capital(prop)} is next to a {{}} {on}.",
+        f"{_capital(behind)} can be seen behind a {{}} and {prop}.",
+        f"A {{}} {scene.size}, {on}, with {prop} {scene.light}.",
         f"{_capital(on)} there are {prop} and a {{}}.",
-        f"{_capital(scene.side)}, a {{}}; {scene.prop_side}, {prop}.",
-        f"A simple drawing of a {{}} {scene.light}, {scene.size}, beside {prop}.",
+        f"{_capital(scene.side)}, a {{}}; {scene.prop_side}, {prop}; behind them, {behind}.",
+        f"A simple drawing of a {{}} {scene.light}, {on}, beside {prop}.",
+        f"{_capital(prop)} {scene.prop_side} and a {{}} {scene.size}, {on}.",
     )
 
 
@@ -198,6 +200,31 @@ def _some(rng: random.Random, places: Sequence[str], number: int) -> Sequence[Sc
         )
         for index in range(number)
     ]
+
+
+def _mottled(canvas: Image.Image, rng: random.Random) -> Image.Image:
+    """Grain a background, as paper would, so that no two are the same in their fine structure."""
+    side = 48
+    grain = Image.frombytes("L", (side, side), rng.randbytes(side * side))
+    grain = grain.resize(canvas.size, Image.Resampling.BICUBIC)
+    opaque = Image.new("L", canvas.size, 255)
+    return Image.blend(canvas, Image.merge("RGBA", (grain, grain, grain, opaque)), 0.16)
+
+
+def _posed(subject: Image.Image, rng: random.Random) -> Image.Image:
+    """Turn, lean and narrow a drawn subject, as another viewpoint would; mirror it or not."""
+    tilt, lean = rng.uniform(-0.16, 0.16), rng.uniform(-0.15, 0.15)
+    narrow = rng.uniform(0.78, 0.94) * rng.choice((-1, 1))
+    xx, xy = math.cos(tilt) / narrow, math.sin(tilt) / narrow + lean
+    yx, yy = -math.sin(tilt), math.cos(tilt)
+    middle = subject.width / 2
+    shifts = middle * (1 - xx - xy), middle * (1 - yx - yy)
+    return subject.transform(
+        subject.size,
+        Image.Transform.AFFINE,
+        (xx, xy, shifts[0], yx, yy, shifts[1]),
+        Image.Resampling.BICUBIC,
+    )
 
 
 def _placed(sticker: Image.Image, large: int, x: float, foot: float) -> Image.Image:

@@ -283,7 +283,7 @@ class Place:
     """Where a subject can be.
 
     Attributes:
-        on: completes "a {} is …". behind: what is seen behind it, as a sentence's subject.
+        on: completes "a {} is …". behind: what is seen behind it.
     """
 
     on: str
@@ -292,14 +292,14 @@ class Place:
 
 
 PLACES: Mapping[str, Place] = {
-    "meadow": Place(on="on a grassy meadow", behind="A low hill and small clouds", draw=_meadow),
-    "beach": Place(on="on a sandy beach", behind="The sea", draw=_beach),
-    "snow": Place(on="in the snow", behind="A row of mountains", draw=_snow),
-    "desert": Place(on="in a dry desert", behind="Nothing but round dunes", draw=_desert),
-    "forest": Place(on="on the leafy floor of a forest", behind="Dark tree trunks", draw=_forest),
-    "city": Place(on="on a city street", behind="Tall houses with many windows", draw=_city),
-    "kitchen": Place(on="on a wooden kitchen table", behind="A tiled wall", draw=_kitchen),
-    "bedroom": Place(on="on a round rug", behind="A striped wall with a window", draw=_bedroom),
+    "meadow": Place(on="on a grassy meadow", behind="a low hill and small clouds", draw=_meadow),
+    "beach": Place(on="on a sandy beach", behind="the sea", draw=_beach),
+    "snow": Place(on="in the snow", behind="a row of mountains", draw=_snow),
+    "desert": Place(on="in a dry desert", behind="a row of dunes", draw=_desert),
+    "forest": Place(on="on the leafy floor of a forest", behind="dark tree trunks", draw=_forest),
+    "city": Place(on="on a city street", behind="tall houses with many windows", draw=_city),
+    "kitchen": Place(on="on a wooden kitchen table", behind="a tiled wall", draw=_kitchen),
+    "bedroom": Place(on="on a round rug", behind="a striped wall with a window", draw=_bedroom),
 }
 
 # --- props: drawn in a unit square that stands on y = 1 -------------------------------------------

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import open_clip
 import torch
+from open_clip.transformer import VisionTransformer
 from PIL import Image
 from torch import Tensor
 
@@ -21,7 +22,7 @@ from pdst.encoders.configuration import Table, Three, as_table, demand, read_tab
 from pdst.encoders.source import WeightsSource, locate
 from pdst.encoders.spec import Dtype, Embeddings, EncoderSpec, Pixels
 from pdst.encoders.tokens import Tokenizer, cut, default_tokenizer, folder_tokenizer
-from pdst.encoders.tower import DTYPES, ImageTower, exact, unit_rows
+from pdst.encoders.tower import DTYPES, ImageTower, exact, skip_unread_tokens, unit_rows
 from pdst.encoders.weights import build, fill
 from pdst.errors import EncoderError
 
@@ -149,6 +150,10 @@ def load(source: WeightsSource, *, device: torch.device, dtype: Dtype) -> ClipEn
         context=int(model.context_length),
         tokenizer=configuration.tokenizer.name,
     )
+    visual = model.visual
+    if isinstance(visual, VisionTransformer) and visual.attn_pool is None:
+        if visual.pool_type == "tok":
+            skip_unread_tokens(visual.transformer.resblocks[-1].ln_2)
     return ClipEncoder(model, configuration.tokenizer, spec, device)
 
 

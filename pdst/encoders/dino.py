@@ -13,13 +13,13 @@ from pathlib import Path
 
 import timm
 import torch
-from timm.models.vision_transformer import VisionTransformer
+from timm.models.vision_transformer import Block, VisionTransformer
 
 from pdst.digest import Json, digest_json
 from pdst.encoders.configuration import Three, as_table, demand, read_table, three
 from pdst.encoders.source import WeightsSource, locate
 from pdst.encoders.spec import Dtype, EncoderSpec
-from pdst.encoders.tower import DTYPES, ImageTower
+from pdst.encoders.tower import DTYPES, ImageTower, skip_unread_tokens
 from pdst.encoders.weights import build, fill
 from pdst.errors import EncoderError
 
@@ -79,6 +79,8 @@ def load(source: WeightsSource, *, device: torch.device, dtype: Dtype) -> ImageT
         dtype=dtype,
         dim=int(model.num_features),
     )
+    if type(model.blocks[-1]) is Block:
+        skip_unread_tokens(model.blocks[-1].norm2)
     model = model.eval().requires_grad_(False).to(device, DTYPES[dtype])
     return ImageTower(spec, model, lambda pixels: model.forward_features(pixels)[:, 0], device)
 

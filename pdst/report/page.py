@@ -32,6 +32,7 @@ def write_page(runs: Sequence[Run], path: Path, *, benchmark: Benchmark | None =
         StoreError: if a run is not finished.
     """
     text = render_page(runs, benchmark=benchmark)
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(text, "utf-8")
     partial.replace(path)

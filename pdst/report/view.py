@@ -192,8 +192,6 @@ def _untrained(run: Run) -> tuple[str, ...]:
 def _run_view(index: int, run: Run, row: Row) -> RunView:
     info = ("settings", "generator", "info")
     report = row.report
-    sessions = run.record.get("sessions")
-    last = sessions[-1] if isinstance(sessions, list) and sessions else {}
     arguments = setting(run, "settings", "generator", "arguments")
     facts = {
         "Revision": str(setting(run, *info, "revision")),
@@ -201,7 +199,7 @@ def _run_view(index: int, run: Run, row: Row) -> RunView:
         "Arguments": canonical_json(arguments) if arguments else "",
         "Settings": _settings_text(setting(run, *info, "settings")),
         "Images": f"{report.drawn:,} of {report.expected:,}",
-        "Drawn": _session_text(last),
+        "Drawn": _last_session_text(run.record.get("sessions")),
         "Folder": run.path.name,
     }
     links = {what: str(setting(run, *info, what)) for what in ("paper", "code")}
@@ -234,10 +232,20 @@ def _plain(value: Json) -> str:
     return value if isinstance(value, str) else canonical_json(value)
 
 
-def _session_text(session: Json) -> str:
-    if not isinstance(session, dict):
+def _last_session_text(sessions: Json) -> str:
+    """Day, machine and PDST of the session that finished the run."""
+    last = sessions[-1] if isinstance(sessions, list) and sessions else None
+    if not isinstance(last, dict):
         return ""
-    parts = [str(session.get("started", ""))[:10], str(session.get("device", ""))]
+    hardware, versions = last.get("hardware"), last.get("versions")
+    machine = hardware if isinstance(hardware, dict) else {}
+    accelerators = machine.get("accelerators")
+    on = accelerators if isinstance(accelerators, list) else []
+    parts = [
+        str(last.get("started", ""))[:10],
+        ", ".join(dict.fromkeys(map(_plain, on))) or _plain(machine.get("processor", "")),
+        f"PDST {versions['pdst']}" if isinstance(versions, dict) and "pdst" in versions else "",
+    ]
     return ", ".join(filter(None, parts))
 
 
