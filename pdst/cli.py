@@ -161,6 +161,15 @@ def pdst_eval(
             rich_help_panel=_HOW,
         ),
     ] = 900.0,
+    subject_timeout: Annotated[
+        float,
+        typer.Option(
+            help="Seconds that learning a subject may take before its cases count as failed; "
+            "0: no limit.",
+            min=0,
+            rich_help_panel=_HOW,
+        ),
+    ] = 0.0,
     strict: Annotated[
         bool,
         typer.Option(
@@ -254,6 +263,7 @@ def pdst_eval(
                         draw=DrawOptions(
                             batch=sample_batch,
                             seconds_per_image=timeout or None,
+                            seconds_per_subject=subject_timeout or None,
                             strict=strict,
                             retry_failed=retry_failed,
                             on_stuck=console.ended_at_once(console.STUCK),

@@ -47,6 +47,7 @@ class DrawOptions:
     Attributes:
         batch: prompts a sample call.
         seconds_per_image: limit of a sample call, times its batch; None: no limit.
+        seconds_per_subject: limit of learning a subject; None: no limit.
         strict: stop at the first failure.
         retry_failed: draw chunks with failures again.
         on_stuck: called, from another thread, when a call hangs in native code; gets a message.
@@ -55,6 +56,7 @@ class DrawOptions:
 
     batch: int = 8
     seconds_per_image: float | None = 900.0
+    seconds_per_subject: float | None = None
     strict: bool = False
     retry_failed: bool = False
     on_stuck: Callable[[str], None] | None = None
@@ -129,8 +131,15 @@ class _Artist:
     def meet(self, benchmark: Benchmark, subject_id: str) -> None:
         """Personalize for a subject. If that fails, all of its cases will carry the reason."""
         self.sampler, self.no_sampler, self.hangs = None, "", 0
+        subject = benchmark.subject(subject_id)
         try:
-            sampler = self.generator.personalize(benchmark.subject(subject_id))
+            sampler = call_within(
+                self.options.seconds_per_subject, lambda: self.generator.personalize(subject)
+            )
+        except TimeLimitError as error:
+            self.no_sampler = f"personalize_timeout: {error}"
+            self._failed(subject_id, self.no_sampler, error)
+            return
         except Exception as error:
             self.no_sampler = f"personalize_raised: {_told(error)}"
             self._failed(subject_id, self.no_sampler, error)

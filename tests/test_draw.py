@@ -155,6 +155,20 @@ def test_one_that_hangs_is_interrupted_and_given_up(
     assert sum("given up" in reason for reason in reasons) == 15
 
 
+def test_one_that_never_ends_learning_loses_that_subject(
+    tiny: Benchmark, scorers: Encoders, tmp_path: Path
+) -> None:
+    class Slow(Painter):
+        def personalize(self, subject: Subject) -> Painter:
+            if subject.subject_id == tiny.subjects[0].subject_id:
+                hang(0)
+            return super().personalize(subject)
+
+    draw = DrawOptions(seconds_per_subject=0.2)
+    report = run_with(Slow(), tiny, scorers, tmp_path / "run", draw)
+    assert report.failures == {"personalize_timeout": 18}
+
+
 def test_strict_stops_at_the_first_failure_and_keeps_what_was_drawn(
     tiny: Benchmark, scorers: Encoders, tmp_path: Path
 ) -> None:

@@ -156,6 +156,24 @@ def test_batch_size_moves_an_embedding_by_less_than_a_millionth(
             assert np.abs(whole - parts).max() < 1e-6
 
 
+def test_tokens_that_nothing_reads_are_skipped_without_moving_an_embedding(
+    scorer_folders: tuple[Path, Path],
+) -> None:
+    seen: list[torch.Size] = []
+    watch = torch.nn.modules.module.register_module_forward_hook(
+        lambda module, _, output: (
+            seen.append(output.shape)
+            if isinstance(module, torch.nn.Linear) and output.shape[-1] == 128  # MLPs' width
+            else None
+        )
+    )
+    with watch:
+        for encoder in (load_clip(str(scorer_folders[0])), load_dino(str(scorer_folders[1]))):
+            encoder.encode_images(np.stack([encoder.preprocess(noise(40, 40))] * 2))
+    # 5 tokens in the first block, the class token alone in the last; for both encoders.
+    assert seen == [torch.Size([2, 5, 128]), torch.Size([2, 1, 128])] * 2
+
+
 def test_pixels_that_may_not_be_written_are_encoded(clip: TextEncoder) -> None:
     pixels = np.stack([clip.preprocess(noise(40, 40))])
     pixels.flags.writeable = False

@@ -149,8 +149,9 @@ def test_a_call_clears_up_after_itself() -> None:
 def test_the_error_shows_where_the_call_was() -> None:
     with pytest.raises(TimeLimitError) as caught:
         call_within(SHORT, wait)
-    frames = traceback.extract_tb(caught.value.__cause__.__traceback__)
-    assert "wait" in [frame.name for frame in frames]
+    cause = caught.value.__cause__
+    assert cause is not None
+    assert "wait" in [frame.name for frame in traceback.extract_tb(cause.__traceback__)]
 
 
 def test_nothing_of_a_call_that_was_given_up_is_held() -> None:

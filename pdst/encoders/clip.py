@@ -150,10 +150,7 @@ def load(source: WeightsSource, *, device: torch.device, dtype: Dtype) -> ClipEn
         context=int(model.context_length),
         tokenizer=configuration.tokenizer.name,
     )
-    visual = model.visual
-    if isinstance(visual, VisionTransformer) and visual.attn_pool is None:
-        if visual.pool_type == "tok":
-            skip_unread_tokens(visual.transformer.resblocks[-1].ln_2)
+    _skip_unread_tokens(model.visual)
     return ClipEncoder(model, configuration.tokenizer, spec, device)
 
 
@@ -228,6 +225,16 @@ def _construct(model_cfg: Mapping[str, Json]) -> open_clip.CLIP:
     if model.text_projection is None:
         raise EncoderError("text_cfg.proj_type is 'none', wanted 'linear', as CLIP has it.")
     return model
+
+
+def _skip_unread_tokens(visual: torch.nn.Module) -> None:
+    reads_class_token = (
+        isinstance(visual, VisionTransformer)
+        and visual.attn_pool is None
+        and visual.pool_type == "tok"
+    )
+    if reads_class_token:
+        skip_unread_tokens(visual.transformer.resblocks[-1].ln_2)
 
 
 def _architecture_name(model_cfg: Table, path: Path) -> str:
