@@ -80,5 +80,33 @@ def scoring(
         raise typer.Exit(1)
 
 
+@app.command()
+def memory(
+    small: Annotated[int, typer.Option(min=1, help="Images of the smaller run.")] = 2_000,
+    large: Annotated[int, typer.Option(min=1, help="Images of the larger run.")] = 20_000,
+    as_json: AsJson = False,
+    check: Check = False,
+) -> None:
+    """Peak memory of the whole pipeline for few and for many images; it should stay flat."""
+    from benchmarks.memory import TARGET, measure
+
+    result = measure(
+        small=small, large=large, progress=lambda text: messages.print(text, style="dim")
+    )
+    if as_json:
+        typer.echo(json.dumps(result.to_json(), indent=2))
+    else:
+        table = Table("images", "peak MiB", "at start MiB", "seconds")
+        for run in (result.small, result.large):
+            sizes = (f"{number / 2**20:.0f}" for number in (run.peak, run.at_start))
+            table.add_row(f"{run.images:,}", *sizes, f"{run.seconds:.0f}")
+        console = Console()
+        console.print(table)
+        verdict = "met" if result.met else "missed"
+        console.print(f"Ratio of peaks {result.ratio:.3f}, at most {TARGET:.2f}: {verdict}.")
+    if check and not result.met:
+        raise typer.Exit(1)
+
+
 if __name__ == "__main__":
     app()

@@ -34,7 +34,7 @@ from pdst.evaluate import Options, Settings, evaluate
 from pdst.images import decode_rgb
 from pdst.metrics.clip_t import TEXT_RULES, scored_text
 from pdst.plan import PROTOCOLS, plan
-from pdst.store import open_run
+from pdst.run import open_run
 from pdst.types import Benchmark
 
 BATCH = 32

@@ -16,7 +16,7 @@ import pandas as pd
 from pdst.errors import ComparisonError, StoreError
 from pdst.keys import RunKey, distinct_names, refuse_differences, run_key, run_marks, setting
 from pdst.metrics import METRICS
-from pdst.store import Run
+from pdst.run import Run
 from pdst.summarize import (
     Values,
     bootstrap_interval,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pdst.digest import Json
 from pdst.errors import ComparisonError, StoreError
 from pdst.metrics import METRICS
-from pdst.store import Run
+from pdst.run import Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

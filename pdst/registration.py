@@ -4,7 +4,6 @@ Importing `datasets` takes about a second, and most uses of PDST do not need it.
 there yet, a finder waits for its import, lets it run as ever, and then does the same registration.
 """
 
-import importlib.abc
 import logging
 import sys
 from collections.abc import Sequence
@@ -54,7 +53,7 @@ def _teach() -> None:
     known[NAME] = (_BUILDER, "")
 
 
-class _AfterDatasets(importlib.abc.MetaPathFinder):
+class _AfterDatasets:
     """Lets another finder find `datasets`, and registers after its module has run."""
 
     def find_spec(

@@ -1,12 +1,4 @@
-"""In: what a run draws, embeds and scores. Out: one folder of whole files; and back.
-
-    RUN/
-      run.json                                settings, metric digests, marks, sessions
-      images/<subject>/<photo>.parquet        one chunk: a row an image, a plain `datasets` dataset
-      embeddings/<encoder>/<subject>/<photo>.parquet
-      embeddings/<encoder>/references.parquet, texts.parquet
-      scores.parquet                          one row an image, one column a metric
-      summary.json
+"""In: what a run draws, embeds and scores. Out: its folder, as `pdst.run` describes it.
 
 A file is written to a temporary name, synced and renamed, so what exists is complete, and a kill at
 any instant loses at most what was in flight.
@@ -14,7 +6,6 @@ any instant loses at most what was in flight.
 
 import json
 import logging
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,40 +14,17 @@ from typing import cast
 
 import filelock
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pdst.digest import Json, canonical_json, digest_json
 from pdst.encoders.spec import Embeddings
 from pdst.errors import SettingsError, StoreError
-from pdst.types import Case, Chunk, Drawn
+from pdst.files import read_table, whole_file, write_json, write_table
+from pdst.run import HF_IMAGE, IMAGE_SCHEMA, SCHEMA_VERSION, Run, image_row, read_record
+from pdst.types import Chunk, Drawn
 
 log = logging.getLogger(__name__)
-
-SCHEMA_VERSION = 1
-
-_HF_IMAGE = {"info": {"features": {"image": {"_type": "Image"}}}}
-
-IMAGE_SCHEMA = pa.schema(
-    [
-        ("key", pa.string()),
-        ("subject_id", pa.string()),
-        ("image_id", pa.string()),
-        ("caption_index", pa.int32()),
-        ("seed_index", pa.int32()),
-        ("seed", pa.int64()),
-        ("prompt", pa.string()),
-        ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
-        ("sha256", pa.string()),
-        ("pixels", pa.string()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("reason", pa.string()),
-        ("seconds", pa.float64()),
-    ]
-)
-"""One row an image; `image` is what `datasets` decodes as its Image feature; null if it failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,83 +57,6 @@ class NamedEmbeddings:
     vectors: Embeddings
 
 
-class Run:
-    """A run folder, for reading. Torch is not needed."""
-
-    def __init__(self, path: Path, record: Mapping[str, Json]) -> None:
-        """Use `open_run`, which checks the folder."""
-        self.path = path
-        self.record = dict(record)
-
-    @property
-    def settings(self) -> dict[str, Json]:
-        """Benchmark, protocol, generator, encoders, …: what decides the numbers."""
-        return cast("dict[str, Json]", self.record["settings"])
-
-    @property
-    def finished(self) -> bool:
-        """Whether every image was drawn and scored."""
-        return (self.path / "scores.parquet").exists() and (self.path / "summary.json").exists()
-
-    def scores(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """One row an image, in plan order.
-
-        Raises:
-            StoreError: if the run is not finished.
-        """
-        path = self.path / "scores.parquet"
-        if not path.exists():
-            raise StoreError(
-                f"{self.path} has no scores.parquet: the run is not finished. "
-                "Give the same pdst-eval command again; it continues."
-            )
-        return cast("pd.DataFrame", read_table(path, columns).to_pandas())
-
-    def summary(self) -> dict[str, Json]:
-        """summary.json as plain JSON.
-
-        Raises:
-            StoreError: if the run is not finished.
-        """
-        path = self.path / "summary.json"
-        if not path.exists():
-            raise StoreError(
-                f"{self.path} has no summary.json: the run is not finished. "
-                "Give the same pdst-eval command again; it continues."
-            )
-        return cast("dict[str, Json]", json.loads(path.read_text("utf-8")))
-
-    def images_path(self, name: str) -> Path:
-        """Where the chunk "<subject>/<photo>" keeps its images."""
-        return self.path / "images" / f"{name}.parquet"
-
-    def images(self, subject_id: str, image_id: str) -> list[Drawn]:
-        """The images of one test photo, in plan order.
-
-        Raises:
-            StoreError: if they were not drawn, or the file is damaged.
-        """
-        path = self.images_path(f"{subject_id}/{image_id}")
-        if not path.exists():
-            raise StoreError(f"{path} does not exist: {subject_id}/{image_id} was not drawn.")
-        return [_drawn(row) for row in read_table(path).to_pylist()]
-
-
-def open_run(path: Path | str) -> Run:
-    """Open a run folder for reading.
-
-    Raises:
-        StoreError: if it is none, or was written by a newer PDST.
-    """
-    folder = Path(path)
-    record = _read_record(folder)
-    if record is None:
-        raise StoreError(
-            f"{folder} is no run folder: it has no run.json. Wanted the --out of a pdst-eval."
-        )
-    return Run(folder, record)
-
-
 class RunStore(Run):
     """A run folder, for writing: one process at a time."""
 
@@ -194,9 +85,9 @@ class RunStore(Run):
         """Keep a chunk's images, all at once."""
         if [d.case.key for d in drawn] != [case.key for case in chunk.cases]:
             raise StoreError(f"{chunk.name}: got images of other cases than the chunk's.")
-        rows = [_image_row(d) for d in drawn]
+        rows = [image_row(d) for d in drawn]
         table = pa.Table.from_pylist(rows, schema=IMAGE_SCHEMA).replace_schema_metadata(
-            {"huggingface": json.dumps(_HF_IMAGE)}
+            {"huggingface": json.dumps(HF_IMAGE)}
         )
         # Image bytes are compressed already.
         write_table(table, self.images_path(chunk.name), compression="none")
@@ -278,13 +169,13 @@ class RunStore(Run):
     def write_scores(self, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
         """Stream score tables into scores.parquet; memory does not grow with their number."""
         path = self.path / "scores.parquet"
-        with _whole_file(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+        with whole_file(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
             for table in _grouped(tables, rows=20_000):
                 writer.write_table(table)
 
     def write_summary(self, text: str) -> None:
         """Keep the summary, JSON text."""
-        with _whole_file(self.path / "summary.json") as temporary:
+        with whole_file(self.path / "summary.json") as temporary:
             temporary.write_text(text, "utf-8")
 
     def write_record(self) -> None:
@@ -318,7 +209,7 @@ def writing(
     """
     if path.exists() and not path.is_dir():
         raise StoreError(f"{path} is a file, wanted a folder for the run. Choose another --out.")
-    record = _read_record(path)
+    record = read_record(path)
     if record is None and path.exists() and any(p.name != ".lock" for p in path.iterdir()):
         raise StoreError(
             f"{path} is not empty and has no run.json: not a run folder. Choose another --out."
@@ -386,45 +277,6 @@ def chunk_identity(chunk: Chunk, pixels: Sequence[str | None]) -> str:
     return digest_json([[case.key, pixel] for case, pixel in zip(chunk.cases, pixels, strict=True)])
 
 
-def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a Parquet file of a run.
-
-    Raises:
-        StoreError: if it is damaged or lacks a column.
-    """
-    try:
-        with pq.ParquetFile(path) as file:
-            return file.read(columns=None if columns is None else list(columns))
-    except (pa.ArrowException, OSError, KeyError) as error:
-        raise StoreError(f"{path} cannot be read ({error}). Delete it and run again.") from error
-
-
-def write_table(table: pa.Table, path: Path, *, compression: str = "zstd") -> None:
-    """Write a Parquet file whole or not at all."""
-    with _whole_file(path) as temporary:
-        pq.write_table(table, temporary, compression=compression)
-
-
-def write_json(path: Path, value: dict[str, Json]) -> None:
-    """Write a JSON file whole or not at all."""
-    with _whole_file(path) as temporary:
-        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-        temporary.write_text(text + "\n", "utf-8")
-
-
-@contextmanager
-def _whole_file(path: Path) -> Iterator[Path]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def _grouped(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
     """Join tables until they hold `rows` rows: one Parquet row group each."""
     held: list[pa.Table] = []
@@ -435,25 +287,6 @@ def _grouped(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
             held = []
     if held:
         yield pa.concat_tables(held).combine_chunks()
-
-
-def _read_record(path: Path) -> dict[str, Json] | None:
-    file = path / "run.json"
-    if not file.exists():
-        return None
-    try:
-        record = json.loads(file.read_text("utf-8"))
-        schema = record["schema"]
-        record["settings"], record["sessions"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(
-            f"{file} is damaged ({type(error).__name__}: {error}). Choose another --out."
-        ) from error
-    if schema != SCHEMA_VERSION:
-        raise StoreError(
-            f"{file} has schema {schema}, this PDST reads {SCHEMA_VERSION}. Update pdst."
-        )
-    return cast("dict[str, Json]", record)
 
 
 def _vector_column(vectors: Embeddings) -> pa.FixedSizeListArray:
@@ -467,45 +300,3 @@ def _vectors(table: pa.Table) -> Embeddings:
         return np.zeros((0, column.type.list_size), np.float32)
     width = column.type.list_size
     return np.asarray(column.flatten(), np.float32).reshape(len(column), width)
-
-
-def _image_row(drawn: Drawn) -> dict[str, object]:
-    case = drawn.case
-    image = None if drawn.encoded is None else {"bytes": drawn.encoded, "path": None}
-    return {
-        "key": case.key,
-        "subject_id": case.subject_id,
-        "image_id": case.image_id,
-        "caption_index": case.caption_index,
-        "seed_index": case.seed_index,
-        "seed": case.seed,
-        "prompt": case.prompt,
-        "image": image,
-        "sha256": drawn.sha256,
-        "pixels": drawn.pixels,
-        "width": drawn.width,
-        "height": drawn.height,
-        "reason": drawn.reason,
-        "seconds": drawn.seconds,
-    }
-
-
-def _drawn(row: Mapping[str, object]) -> Drawn:
-    values = cast("dict[str, object]", dict(row))
-    image = cast("dict[str, bytes] | None", values["image"])
-    return Drawn(
-        case=Case(
-            subject_id=cast("str", values["subject_id"]),
-            image_id=cast("str", values["image_id"]),
-            caption_index=cast("int", values["caption_index"]),
-            seed_index=cast("int", values["seed_index"]),
-            prompt=cast("str", values["prompt"]),
-        ),
-        encoded=None if image is None else image["bytes"],
-        sha256=cast("str | None", values["sha256"]),
-        pixels=cast("str | None", values["pixels"]),
-        width=cast("int | None", values["width"]),
-        height=cast("int | None", values["height"]),
-        reason=cast("str | None", values["reason"]),
-        seconds=cast("float", values["seconds"]),
-    )

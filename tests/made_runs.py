@@ -12,7 +12,8 @@ from PIL import Image, ImageDraw
 from pdst.digest import digest_bytes, digest_json
 from pdst.images import pixel_digest
 from pdst.metrics import METRICS
-from pdst.store import Run, open_run, writing
+from pdst.run import Run, open_run
+from pdst.store import writing
 from pdst.summarize import report_to_json, summarize
 from pdst.types import Benchmark, Case, Chunk, Drawn, Photo, Subject, TestPhoto
 

@@ -16,7 +16,7 @@ from pdst.images import pixel_digest
 from pdst.loading import load_generator
 from pdst.methods.baselines import BASELINES, CopyTest, CopyTrain, Noise, RealOther
 from pdst.plan import PROTOCOLS, plan
-from pdst.store import open_run
+from pdst.run import open_run
 from pdst.testing import check_generator, drawn_benchmark
 from pdst.types import Benchmark, Case, Photo, Protocol
 

@@ -7,7 +7,8 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from pdst.cli import evaluation, reading
+from pdst.cli.evaluating import evaluation
+from pdst.cli.reading import reading
 from pdst.metrics import METRICS
 
 GENERATOR = """

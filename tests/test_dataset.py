@@ -444,6 +444,13 @@ def test_the_package_offers_its_words() -> None:
         _ = pdst.nothing
 
 
+def test_evaluate_stays_a_function_beside_its_module() -> None:
+    from pdst.evaluate import evaluate  # sets `pdst.evaluate` to the module, if nobody minds
+
+    assert pdst.evaluate is evaluate
+    assert callable(pdst.evaluate)
+
+
 def test_two_files_of_the_same_pixels_share_a_pixel_digest(tmp_path: Path) -> None:
     def edit(rows: Rows) -> None:
         first, second = rows["train"][:2]

@@ -308,12 +308,3 @@ def test_datasets_of_another_shape_are_left_alone(tmp_path: Path) -> None:
     (fake / "__init__.py").write_text("X = 1\n")
     code = "import pdst\nsys.path.insert(0, '')\nimport datasets\nprint(datasets.X)"
     assert run_python(code, tmp_path) == ["1"]
-
-
-def test_evaluate_stays_a_function_beside_its_module() -> None:
-    import types
-
-    vars(pdst).pop("evaluate", None)
-    pdst.evaluate = types.ModuleType("pdst.evaluate")  # what importing the submodule does
-    assert "evaluate" not in vars(pdst)
-    assert "evaluate" in dir(pdst)

@@ -12,7 +12,7 @@ from pdst.embed import Encoders
 from pdst.errors import GeneratorError
 from pdst.evaluate import Options, Settings, evaluate
 from pdst.generator import GeneratorInfo
-from pdst.store import open_run
+from pdst.run import open_run
 from pdst.types import Benchmark, Protocol, Report, Subject
 from tests.generators import Painter, hang
 

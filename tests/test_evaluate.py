@@ -23,7 +23,7 @@ from pdst.images import decode_rgb
 from pdst.methods.baselines import CopyTest, CopyTrain, Noise, RealOther
 from pdst.metrics import METRICS
 from pdst.plan import PROTOCOLS, plan
-from pdst.store import open_run
+from pdst.run import open_run
 from pdst.types import Benchmark, Protocol
 from tests.generators import Interrupting, Painter
 

@@ -18,7 +18,7 @@ from pdst.images import UnreadableImageError
 from pdst.loading import load_generator
 from pdst.methods.folder import Folder, write_wanted
 from pdst.plan import PROTOCOLS, plan
-from pdst.store import open_run
+from pdst.run import open_run
 from pdst.testing import check_generator, drawn_benchmark, drawn_subject
 from pdst.types import Case, Protocol
 

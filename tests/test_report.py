@@ -24,7 +24,7 @@ from pdst.report.table import (
     p_text,
     terminal_table,
 )
-from pdst.store import Run
+from pdst.run import Run
 from pdst.summarize import summarize
 from pdst.types import Drawn, Interval
 from tests.made_runs import (

@@ -227,7 +227,7 @@ def _construct(model_cfg: Mapping[str, Json]) -> open_clip.CLIP:
     return model
 
 
-def _skip_unread_tokens(visual: torch.nn.Module) -> None:
+def _skip_unread_tokens(visual: Any) -> None:  # open_clip is untyped
     reads_class_token = (
         isinstance(visual, VisionTransformer)
         and visual.attn_pool is None

@@ -14,7 +14,7 @@ from pdst.keys import setting
 from pdst.report.pictures import choose_pictures
 from pdst.report.rows import count_text, interval_text, number, percent, table_rows
 from pdst.report.view import is_link, page_view
-from pdst.store import Run
+from pdst.run import Run
 from pdst.types import Benchmark
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from pdst.report.album import Album, Credit, Tile
 from pdst.report.rows import metric_title, number
-from pdst.store import Run
+from pdst.run import Run
 from pdst.types import Benchmark, Drawn, Subject
 
 MAX_PICTURES = 1_000

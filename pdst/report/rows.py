@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pdst.errors import ComparisonError
 from pdst.keys import RunKey, distinct_names, refuse_differences, run_key, run_marks
 from pdst.metrics import METRICS
-from pdst.store import Run
+from pdst.run import Run
 from pdst.summarize import COPY_COLUMNS, NEEDED_COLUMNS, summarize
 from pdst.types import Interval, MetricSummary, Report
 

@@ -11,7 +11,7 @@ from pdst.keys import setting
 from pdst.metrics import METRICS
 from pdst.report.charts import Scale, scale_over
 from pdst.report.rows import HEADLINE, Row, encoder_title, marks_lines, metric_title, summary_of
-from pdst.store import Run
+from pdst.run import Run
 from pdst.summarize import reason_code
 from pdst.types import MetricSummary, Report
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import Annotated, NoReturn, Self
 
 import typer
 from rich.console import Console
@@ -25,6 +25,7 @@ from rich.progress import (
 from rich.text import Text
 
 from pdst.errors import PdstError
+from pdst.version import __version__
 
 OK, CRASHED, BAD_INPUT, INCOMPLETE, STUCK, INTERRUPTED = 0, 1, 2, 3, 4, 130
 """Exit codes: all well; a bug of ours; bad input or settings; done, but some images could not be
@@ -37,6 +38,18 @@ EXIT_CODES = (
 
 messages = Console(stderr=True)
 results = Console()
+
+
+def _version(shown: bool) -> None:
+    if shown:
+        put(f"pdst {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+]
 
 STAGES = {
     "references": "photos embedded",
@@ -132,6 +145,7 @@ def log_to_stderr(*, verbose: bool) -> None:
 
 def ended_at_once(code: int) -> Callable[[str], NoReturn]:
     """Say a last word and end the process, from any thread, without waiting for any other."""
+
     def end(message: str) -> NoReturn:
         sys.stderr.write(f"\nError: {message}\n")
         sys.stderr.flush()

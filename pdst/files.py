@@ -1,0 +1,53 @@
+"""In: tables and JSON. Out: files that are whole or not there at all; and back."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pdst.digest import Json
+from pdst.errors import StoreError
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a Parquet file of a run.
+
+    Raises:
+        StoreError: if it is damaged or lacks a column.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.read(columns=None if columns is None else list(columns))
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise StoreError(f"{path} cannot be read ({error}). Delete it and run again.") from error
+
+
+def write_table(table: pa.Table, path: Path, *, compression: str = "zstd") -> None:
+    """Write a Parquet file whole or not at all."""
+    with whole_file(path) as temporary:
+        pq.write_table(table, temporary, compression=compression)
+
+
+def write_json(path: Path, value: dict[str, Json]) -> None:
+    """Write a JSON file whole or not at all."""
+    with whole_file(path) as temporary:
+        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+        temporary.write_text(text + "\n", "utf-8")
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write to; on success it is synced and takes the real one's place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
