@@ -44,7 +44,7 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 
 test: check
-	PDST_PHOTOS=$(PHOTOS) $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 PDST_PHOTOS=$(PHOTOS) $(BIN)/python -m pytest -n 2
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist

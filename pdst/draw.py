@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from pdst.digest import digest_bytes
 from pdst.errors import GeneratorError
@@ -134,13 +134,15 @@ class _Artist:
         subject = benchmark.subject(subject_id)
         try:
             sampler = call_within(
-                self.options.seconds_per_subject, lambda: self.generator.personalize(subject)
+                self.options.seconds_per_subject,
+                lambda: self.generator.personalize(subject),
+                on_stuck=lambda: self._stuck_learning(subject_id),
             )
         except TimeLimitError as error:
             self.no_sampler = f"personalize_timeout: {error}"
             self._failed(subject_id, self.no_sampler, error)
             return
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self.no_sampler = f"personalize_raised: {_told(error)}"
             self._failed(subject_id, self.no_sampler, error)
             return
@@ -212,7 +214,7 @@ class _Artist:
         except TimeLimitError as error:
             self.hangs += len(batch) == 1
             raise _CallError(f"timeout: no image within {seconds:g} s", error) from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise _CallError(f"raised: {_told(error)}", error) from error
         if isinstance(outputs, np.ndarray):
             outputs = list(outputs)
@@ -223,6 +225,13 @@ class _Artist:
         if len(outputs) != len(batch):
             raise _CallError(f"wrong_count: {len(outputs)} images for {len(batch)} prompts")
         return outputs
+
+    def _stuck_learning(self, subject_id: str) -> None:
+        if self.options.on_stuck is not None:
+            self.options.on_stuck(
+                f"{subject_id}: the generator hangs in native code while learning the subject, and "
+                "cannot be interrupted. What was drawn is kept; leave the subject out, or mend it."
+            )
 
     def _stuck(self, chunk: Chunk, batch: Sequence[Case], before: Sequence[Drawn]) -> None:
         """The call hangs in native code: keep the chunk with its reason, so a re-run passes it."""
@@ -279,7 +288,7 @@ def as_image(output: object) -> Image.Image | str:
         if output.width == 0 or output.height == 0:
             return f"wrong_size: {output.width} x {output.height} pixels"
         try:
-            image = to_rgb(output)
+            image = to_rgb(ImageOps.exif_transpose(output))
         except (ValueError, OSError) as error:
             return f"not_finite: {error}" if output.mode == "F" else f"wrong_type: {error}"
     elif isinstance(output, np.ndarray):

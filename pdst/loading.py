@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from pdst.digest import Json, canonical_json, digest_bytes
+from pdst.digest import Json, digest_bytes, not_plain
 from pdst.errors import GeneratorError, PdstError, unknown_name
 from pdst.generator import Generator, GeneratorInfo
 from pdst.types import Benchmark
@@ -61,9 +61,13 @@ def parse_arguments(pairs: Sequence[str]) -> dict[str, Json]:
             raise GeneratorError(f"--model-arg {key} is given twice. Keep one.")
         try:
             value: Json = json.loads(text)
-            canonical_json(value)  # NaN and Infinity parse, but are no JSON
         except ValueError:
             value = text
+        if not_plain(value, key):  # NaN and Infinity parse, but are no JSON
+            value = text
+        wrong = not_plain(value, f"--model-arg {key}")
+        if wrong:
+            raise GeneratorError(f"{wrong}. Give UTF-8 text.")
         arguments[key] = value
     return arguments
 

@@ -65,7 +65,7 @@ def score(
     Yields:
         One table a chunk, of `schema`, a row a case.
     """
-    threshold = copy_threshold(references.dino) if len(references.names) > 1 else 1.0
+    threshold = copy_threshold(references.dino)
     for chunk in chunks:
         subject = benchmark.subject(chunk.subject_id)
         rows = _embedded_rows(chunk, store, encoders)

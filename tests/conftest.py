@@ -1,6 +1,8 @@
 """Fixtures that several test files share: the real photos, a tiny release, tiny scorers."""
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,17 @@ from pdst.types import Benchmark
 from tests.releases import tiny_release
 
 collect_ignore = ["plugin"]  # a package of its own: test_plugin.py installs it and runs its tests
+
+
+@pytest.fixture(autouse=True)
+def _no_module_stays(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Tests import files of their own from `sys.path`; no later test shall get those."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if name.startswith("my_"):
+            del sys.modules[name]
 
 
 @pytest.fixture(scope="session")

@@ -39,8 +39,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with my_module.py, as the current one."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my_module.py").write_text(GENERATOR)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(__import__("sys").modules, "my_module", raising=False)
     return tmp_path
 
 

@@ -111,7 +111,7 @@ class _Rate(ProgressColumn):
 
 def say(text: str) -> None:
     """A line for people, on stderr."""
-    messages.print(text, markup=False, highlight=False)
+    messages.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def put(text: str) -> None:
