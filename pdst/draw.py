@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from pdst.digest import digest_bytes
 from pdst.errors import GeneratorError
 from pdst.generator import CaseSampler, Generator, Sampler
 from pdst.images import ImageFormat, decode_rgb, pixel_digest, to_rgb
+from pdst.progress import Progress
 from pdst.store import RunStore
 from pdst.types import Benchmark, Case, Chunk, Drawn
 from pdst.watchdog import TimeLimitError, call_within
@@ -30,14 +31,6 @@ MIN_SIDE, MAX_SIDE = 8, 8192
 
 HANGS_ALLOWED = 3
 """So many cases of a subject may hang, one after the other, before the rest is given up."""
-
-
-class Progress(Protocol):
-    """Told how far a stage is; the command line draws bars from it."""
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """`done` of `total` images of a stage ("draw", "embed", …) are complete."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

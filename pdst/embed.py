@@ -14,9 +14,9 @@ from functools import partial
 import numpy as np
 
 from pdst.digest import Json, digest_json
-from pdst.draw import Progress
 from pdst.encoders.spec import Embeddings, ImageEncoder, Pixels, TextEncoder
 from pdst.images import decode_rgb, pixel_digest
+from pdst.progress import Progress
 from pdst.store import EmbeddedChunk, NamedEmbeddings, RunStore, chunk_identity
 from pdst.types import Benchmark, Chunk, Photo
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from pdst.digest import Json, canonical_json
-from pdst.draw import DrawOptions, Progress, draw
+from pdst.draw import DrawOptions, draw
 from pdst.embed import (
     EmbedOptions,
     Encoders,
@@ -26,6 +26,7 @@ from pdst.images import image_format
 from pdst.loading import LoadedGenerator, as_loaded
 from pdst.metrics import METRICS
 from pdst.plan import PROTOCOLS, plan
+from pdst.progress import Progress, silent
 from pdst.score import run_texts, score, score_schema
 from pdst.store import RunStore, writing
 from pdst.summarize import COPY_COLUMNS, NEEDED_COLUMNS, report_to_json, summarize
@@ -63,10 +64,6 @@ class Options:
     embed: EmbedOptions = field(default_factory=EmbedOptions)
     rescore: bool = False
     accept_changed_code: bool = False
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    """A Progress that tells nobody."""
 
 
 def evaluate(

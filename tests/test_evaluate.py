@@ -11,16 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from builders import pack
-from builders.sources import sketch
-from pdst.dataset import load
 from pdst.draw import DrawOptions
 from pdst.embed import EmbedOptions, Encoders
 from pdst.encoders.spec import Embeddings, EncoderSpec, ImageEncoder, Pixels, TextEncoder
 from pdst.errors import SettingsError, StoreError
 from pdst.evaluate import Options, Settings, evaluate
 from pdst.images import decode_rgb
-from pdst.methods.baselines import CopyTest, CopyTrain, Noise, RealOther
+from pdst.methods.baselines import CopyTest, CopyTrain, Noise
 from pdst.metrics import METRICS
 from pdst.plan import PROTOCOLS, plan
 from pdst.run import open_run
@@ -175,20 +172,7 @@ def test_the_cheat_ceiling_is_one_and_flagged_and_noise_is_neither(
 
     noise = evaluate(tiny, Noise(size=64), scorers, tmp_path / "noise", settings)
     assert noise.copied == 0
-
-
-def test_noise_and_another_real_photo_bracket_the_scale(scorers: Encoders, tmp_path: Path) -> None:
-    pack.write_release(tmp_path / "sketch", sketch.rows(subjects=4, size=64), sketch.about())
-    drawn = load(tmp_path / "sketch")
-    dino = {}
-    for generator in (Noise(size=64), RealOther(drawn), CopyTest(drawn)):
-        run = tmp_path / type(generator).__name__
-        report = evaluate(drawn, generator, scorers, run, Settings(protocol=PROTOCOLS["quick"]))
-        summary = next(m for m in report.metrics if m.metric == "dino")
-        assert summary.macro is not None
-        dino[run.name] = summary.macro
-    # Measured .24, .30 and 1: random weights tell little apart, but noise from pictures.
-    assert dino["Noise"] + 0.02 < dino["RealOther"] < dino["CopyTest"] - 0.1
+    assert open_run(tmp_path / "noise").scores()["dino"].max() < 0.9
 
 
 def test_copying_the_training_photos_shows_as_a_gap(

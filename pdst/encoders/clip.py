@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import open_clip
 import torch
-from open_clip.transformer import VisionTransformer
+from open_clip.transformer import QuickGELU, VisionTransformer
 from PIL import Image
 from torch import Tensor
 
@@ -150,7 +150,7 @@ def load(source: WeightsSource, *, device: torch.device, dtype: Dtype) -> ClipEn
         context=int(model.context_length),
         tokenizer=configuration.tokenizer.name,
     )
-    _skip_unread_tokens(model.visual)
+    _without_detours(model)
     return ClipEncoder(model, configuration.tokenizer, spec, device)
 
 
@@ -227,14 +227,25 @@ def _construct(model_cfg: Mapping[str, Json]) -> open_clip.CLIP:
     return model
 
 
-def _skip_unread_tokens(visual: Any) -> None:  # open_clip is untyped
-    reads_class_token = (
-        isinstance(visual, VisionTransformer)
-        and visual.attn_pool is None
-        and visual.pool_type == "tok"
-    )
-    if reads_class_token:
-        skip_unread_tokens(visual.transformer.resblocks[-1].ln_2)
+class _QuickGELU(torch.nn.Module):
+    """open_clip's, bit for bit, with one new array instead of three."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        return (values * 1.702).sigmoid_().mul_(values)
+
+
+def _without_detours(model: Any) -> None:  # open_clip is untyped
+    """Leave out what costs time and moves no number."""
+    visual = model.visual
+    towers = [model.transformer]
+    if isinstance(visual, VisionTransformer):
+        towers.append(visual.transformer)
+        if visual.attn_pool is None and visual.pool_type == "tok":
+            skip_unread_tokens(visual.transformer.resblocks[-1].ln_2)
+    for tower in towers:
+        for block in tower.resblocks:
+            if type(block.mlp.gelu) is QuickGELU:
+                block.mlp.gelu = _QuickGELU()
 
 
 def _architecture_name(model_cfg: Table, path: Path) -> str:
