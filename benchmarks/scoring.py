@@ -17,6 +17,7 @@ import numpy as np
 import open_clip
 import timm
 import torch
+from PIL import Image
 
 from benchmarks.material import Variations, make_benchmark
 from benchmarks.peers import Pair, Peers, pair_by_pair, with_torchmetrics
@@ -29,6 +30,7 @@ from pdst.encoders import dino as dino_family
 from pdst.encoders import load_dino, parse_weights
 from pdst.encoders.clip import ClipEncoder
 from pdst.encoders.tower import ImageTower, exact
+from pdst.encoders.weights import build
 from pdst.environment import hardware, versions
 from pdst.evaluate import Options, Settings, evaluate
 from pdst.images import decode_rgb
@@ -245,9 +247,10 @@ class _Bare:
         self, clip: ClipEncoder, dino: ImageTower, files: Sequence[bytes], texts: Sequence[str]
     ) -> None:
         self.clip, self.texts = clip, texts
-        self.images = open_clip.CLIP(**open_clip.get_model_config(clip_family.ARCHITECTURE))
+        model_cfg = open_clip.get_model_config(clip_family.ARCHITECTURE)
+        self.images = build(lambda: open_clip.CLIP(**model_cfg))
         self.images.load_state_dict(clip.model.state_dict())
-        self.dino = timm.create_model(dino_family.ARCHITECTURE, num_classes=0)
+        self.dino = build(lambda: timm.create_model(dino_family.ARCHITECTURE, num_classes=0))
         self.dino.load_state_dict(dino.model.state_dict())
         self.images.eval()
         self.dino.eval()
@@ -270,8 +273,8 @@ class _Bare:
         self.clip.encode_texts(self.texts)
 
 
-def _prepared(encoder: ClipEncoder | ImageTower, images: Sequence[object]) -> torch.Tensor:
-    pixels = np.stack([encoder.preprocess(image) for image in images])  # type: ignore[arg-type]
+def _prepared(encoder: ClipEncoder | ImageTower, images: Sequence[Image.Image]) -> torch.Tensor:
+    pixels = np.stack([encoder.preprocess(image) for image in images])
     mean, std = (
         torch.tensor(values).view(1, 3, 1, 1) for values in (encoder.spec.mean, encoder.spec.std)
     )

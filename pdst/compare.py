@@ -111,6 +111,7 @@ def compare(run_a: Run, run_b: Run) -> Comparison:
     notes = _same_run_note(run_a, run_b)
     notes += _subset_note(run_a, a, len(scores_a), run_b, b, len(scores_b), len(shared))
     notes += _metric_notes(key_a, key_b, a, b)
+    notes += _format_note(run_a, run_b)
     notes += _power_note(scores_a.loc[shared, "subject_id"].nunique())
     return Comparison(
         a=a,
@@ -202,7 +203,16 @@ def _why(reason: object) -> str:
 
 
 def _by_case(run: Run) -> pd.DataFrame:
-    scores = run.scores().set_index("key", drop=False)
+    scores = run.scores()
+    wanted = {"key", "subject_id", "reason", *run_key(run).metrics}
+    numeric = set(scores.select_dtypes("number").columns)
+    bad = sorted(wanted - set(scores.columns) | (set(run_key(run).metrics) - numeric))
+    if bad or scores["key"].isna().any():
+        raise StoreError(
+            f"{run.path}/scores.parquet has no usable column {', '.join(bad) or 'key'}: it was "
+            "changed by hand. Give the same pdst-eval command again."
+        )
+    scores = scores.set_index("key", drop=False)
     if not scores.index.is_unique:
         twice = scores.index[scores.index.duplicated()][0]
         raise StoreError(f"{run.path}/scores.parquet has {twice} twice. Score the run again.")
@@ -231,6 +241,13 @@ def _subset_note(
         for run, name, cases in ((run_a, a, cases_a), (run_b, b, cases_b))
     ]
     return [f"Compared on the {shared} cases that are in both runs: {', '.join(parts)}."]
+
+
+def _format_note(run_a: Run, run_b: Run) -> list[str]:
+    kept = [str(setting(run, "settings", "image_format")) for run in (run_a, run_b)]
+    if kept[0] == kept[1] or "jpeg" not in kept:
+        return []
+    return [f"Images were kept as {kept[0]} and as {kept[1]}; JPEG moves scores a little."]
 
 
 def _selection(run: Run) -> str:

@@ -40,7 +40,7 @@ def load(source: str | Path | None = None, *, data_dir: str | Path | None = None
             message names the row. `pdst validate FOLDER` lists all breaches.
     """
     if data_dir is not None:
-        folder = Path(data_dir).expanduser()
+        folder = Path(data_dir).expanduser().resolve()
         open_card(folder, name=None if source is None else str(source))
     elif source is None or (isinstance(source, str) and source in EMBEDDED):
         folder = find_named(source)
@@ -48,6 +48,7 @@ def load(source: str | Path | None = None, *, data_dir: str | Path | None = None
         folder = Path(source).expanduser()
         if not folder.is_dir() and len(folder.parts) == 1:
             find_named(str(source))
+        folder = folder.resolve()  # photos are read later, from whatever directory
     return _benchmark(read_checked(folder))
 
 

@@ -5,18 +5,20 @@ stops a run (unless it is strict), and none of it is dropped: each such case is 
 """
 
 import logging
+import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from pdst.digest import digest_bytes
-from pdst.errors import GeneratorError
+from pdst.errors import DatasetError, GeneratorError
 from pdst.generator import CaseSampler, Generator, Sampler
 from pdst.images import ImageFormat, decode_rgb, pixel_digest, to_rgb
 from pdst.progress import Progress
@@ -25,6 +27,8 @@ from pdst.types import Benchmark, Case, Chunk, Drawn
 from pdst.watchdog import TimeLimitError, call_within
 
 log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 MIN_SIDE, MAX_SIDE = 8, 8192
 """Pixels. Outside of this an image is taken for a mistake of its generator ("wrong_size")."""
@@ -84,22 +88,31 @@ def draw(
     done = 0
     artist = _Artist(generator, store, image_format, options)
     for subject_id, of_subject in groupby(chunks, key=lambda chunk: chunk.subject_id):
-        missing = []
+        missing: list[tuple[Chunk, dict[str, Drawn]]] = []
         for chunk in of_subject:
-            if store.has_images(chunk) and not (
-                options.retry_failed and any(store.failures(chunk))
-            ):
-                done += len(chunk.cases)
-            else:
-                missing.append(chunk)
+            kept = _kept(chunk, store, retry_failed=options.retry_failed)
+            if len(kept) < len(chunk.cases):
+                missing.append((chunk, kept))
+            done += len(kept)
         progress("draw", done, total)
         if not missing:
             continue
         artist.meet(benchmark, subject_id)
-        for chunk in missing:
-            store.write_images(chunk, artist.draw(chunk))
-            done += len(chunk.cases)
+        for chunk, kept in missing:
+            store.write_images(chunk, artist.draw(chunk, kept))
+            done += len(chunk.cases) - len(kept)
             progress("draw", done, total)
+
+
+def _kept(chunk: Chunk, store: RunStore, *, retry_failed: bool) -> dict[str, Drawn]:
+    """The cases of a chunk that are not to be drawn, by key: an image is never drawn twice."""
+    if not store.has_images(chunk):
+        return {}
+    return {
+        drawn.case.key: drawn
+        for drawn in store.images(chunk.subject_id, chunk.image_id)
+        if not (retry_failed and drawn.reason)
+    }
 
 
 class _Artist:
@@ -126,16 +139,20 @@ class _Artist:
         self.sampler, self.no_sampler, self.hangs = None, "", 0
         subject = benchmark.subject(subject_id)
         try:
-            sampler = call_within(
-                self.options.seconds_per_subject,
-                lambda: self.generator.personalize(subject),
-                on_stuck=lambda: self._stuck_learning(subject_id),
+            sampler = _in_this_process(
+                lambda: call_within(
+                    self.options.seconds_per_subject,
+                    lambda: self.generator.personalize(subject),
+                    on_stuck=lambda: self._stuck_learning(subject_id),
+                )
             )
         except TimeLimitError as error:
             self.no_sampler = f"personalize_timeout: {error}"
             self._failed(subject_id, self.no_sampler, error)
             return
-        except (Exception, SystemExit) as error:
+        except (KeyboardInterrupt, DatasetError):
+            raise
+        except BaseException as error:
             self.no_sampler = f"personalize_raised: {_told(error)}"
             self._failed(subject_id, self.no_sampler, error)
             return
@@ -148,76 +165,81 @@ class _Artist:
         )
         self._failed(subject_id, self.no_sampler, None)
 
-    def draw(self, chunk: Chunk) -> list[Drawn]:
+    def draw(self, chunk: Chunk, kept: Mapping[str, Drawn]) -> list[Drawn]:
         """Every case of a chunk, in order; a case without image carries its reason."""
-        drawn: list[Drawn] = []
-        for batch in _batched(chunk.cases, self.options.batch):
-            drawn.extend(self._draw_batch(chunk, batch, drawn))
-        return drawn
+        done = dict(kept)
+        wanted = [case for case in chunk.cases if case.key not in done]
+        for batch in _batched(wanted, self.options.batch):
+            self._draw_batch(chunk, batch, done)
+        return [done[case.key] for case in chunk.cases]
 
-    def _draw_batch(
-        self, chunk: Chunk, batch: Sequence[Case], before: Sequence[Drawn]
-    ) -> list[Drawn]:
-        if self.sampler is None:
-            return [_missing(case, self.no_sampler, 0.0) for case in batch]
-        if self.hangs >= HANGS_ALLOWED:
-            reason = f"timeout: given up after {self.hangs} hangs in a row"
-            return [_missing(case, reason, 0.0) for case in batch]
+    def _draw_batch(self, chunk: Chunk, batch: Sequence[Case], done: dict[str, Drawn]) -> None:
+        if self.sampler is None or self.hangs >= HANGS_ALLOWED:
+            given_up = f"timeout: given up after {self.hangs} hangs in a row"
+            reason = self.no_sampler if self.sampler is None else given_up
+            done.update({case.key: _missing(case, reason, 0.0) for case in batch})
+            return
         began = time.perf_counter()
         failure: _CallError | None = None
         try:
-            outputs = self._call(self.sampler, chunk, batch, before)
+            images = self._call(self.sampler, chunk, batch, done)
         except _CallError as error:
             failure = error
         if failure is not None and len(batch) > 1:
             # Which one was it? Alone, the innocent ones of the batch succeed.
-            one_by_one: list[Drawn] = []
             for case in batch:
-                one_by_one.extend(self._draw_batch(chunk, [case], [*before, *one_by_one]))
-            return one_by_one
+                self._draw_batch(chunk, [case], done)
+            return
+        seconds = (time.perf_counter() - began) / len(batch)
         if failure is not None:
             self._failed(batch[0].key, failure.reason, failure.cause)
-            return [_missing(batch[0], failure.reason, time.perf_counter() - began)]
+            done[batch[0].key] = _missing(batch[0], failure.reason, seconds)
+            return
         self.hangs = 0
-        seconds = (time.perf_counter() - began) / len(batch)
-        return [
-            self._keep(case, output, seconds) for case, output in zip(batch, outputs, strict=True)
-        ]
+        for case, image in zip(batch, images, strict=True):
+            done[case.key] = self._keep(case, image, seconds)
 
     def _call(
         self,
         sampler: Sampler | CaseSampler,
         chunk: Chunk,
         batch: Sequence[Case],
-        before: Sequence[Drawn],
-    ) -> Sequence[object]:
-        """One guarded sample call: as many outputs as cases, or a _CallError."""
+        done: Mapping[str, Drawn],
+    ) -> list[Image.Image | str]:
+        """One guarded sample call: an image or a reason for each case, or a _CallError."""
 
-        def sample() -> Sequence[object]:
+        def sample() -> list[Image.Image | str]:
+            outputs: object
             if isinstance(sampler, CaseSampler):
-                return sampler.sample_cases(list(batch))
-            return sampler.sample([case.prompt for case in batch], [case.seed for case in batch])
+                outputs = sampler.sample_cases(list(batch))
+            else:
+                prompts = [case.prompt for case in batch]
+                outputs = sampler.sample(prompts, [case.seed for case in batch])
+            if not isinstance(outputs, Sequence | np.ndarray) or isinstance(outputs, str | bytes):
+                raise _CallError(
+                    f"wrong_type: sample returned a {type(outputs).__name__}, wanted a list of "
+                    "images"
+                )
+            if len(outputs) != len(batch):
+                raise _CallError(f"wrong_count: {len(outputs)} images for {len(batch)} prompts")
+            # Here, because a lazy image is still the generator's code, and still may hang.
+            return [as_image(output) for output in outputs]
 
         limit = self.options.seconds_per_image
         seconds = None if limit is None else limit * len(batch)
         try:
-            outputs = call_within(
-                seconds, sample, on_stuck=lambda: self._stuck(chunk, batch, before)
+            return _in_this_process(
+                lambda: call_within(
+                    seconds, sample, on_stuck=lambda: self._stuck(chunk, batch, done)
+                )
             )
         except TimeLimitError as error:
             self.hangs += len(batch) == 1
             raise _CallError(f"timeout: no image within {seconds:g} s", error) from error
-        except (Exception, SystemExit) as error:
+        except (_CallError, KeyboardInterrupt, DatasetError):
+            raise
+        except BaseException as error:
             raise _CallError(f"raised: {_told(error)}", error) from error
-        if isinstance(outputs, np.ndarray):
-            outputs = list(outputs)
-        if not isinstance(outputs, Sequence) or isinstance(outputs, str | bytes):
-            raise _CallError(
-                f"wrong_type: sample returned a {type(outputs).__name__}, wanted a list of images"
-            )
-        if len(outputs) != len(batch):
-            raise _CallError(f"wrong_count: {len(outputs)} images for {len(batch)} prompts")
-        return outputs
 
     def _stuck_learning(self, subject_id: str) -> None:
         if self.options.on_stuck is not None:
@@ -226,21 +248,24 @@ class _Artist:
                 "cannot be interrupted. What was drawn is kept; leave the subject out, or mend it."
             )
 
-    def _stuck(self, chunk: Chunk, batch: Sequence[Case], before: Sequence[Drawn]) -> None:
+    def _stuck(self, chunk: Chunk, batch: Sequence[Case], done: Mapping[str, Drawn]) -> None:
         """The call hangs in native code: keep the chunk with its reason, so a re-run passes it."""
         if self.options.on_stuck is None:
             return
         reason = "timeout: hung in native code; the process was ended"
-        done = {d.case.key for d in before}
-        left = [_missing(case, reason, 0.0) for case in chunk.cases if case.key not in done]
-        self.store.write_images(chunk, [*before, *left])
-        self.options.on_stuck(
-            f"{batch[0].key}: the generator hangs in native code and cannot be interrupted. What "
-            "was drawn is kept; give the same command again to go on with the next test photo."
-        )
+        try:
+            self.store.write_images(
+                chunk,
+                [done.get(case.key) or _missing(case, reason, 0.0) for case in chunk.cases],
+            )
+        finally:  # also when the disk is full
+            self.options.on_stuck(
+                f"{batch[0].key}: the generator hangs in native code and cannot be interrupted. "
+                "What was drawn is kept; give the same command again to go on with the next test "
+                "photo."
+            )
 
-    def _keep(self, case: Case, output: object, seconds: float) -> Drawn:
-        image = as_image(output)
+    def _keep(self, case: Case, image: Image.Image | str, seconds: float) -> Drawn:
         if isinstance(image, str):
             self._failed(case.key, image, None)
             return _missing(case, image, seconds)
@@ -265,7 +290,7 @@ class _Artist:
             ) from cause
         if reason not in self.told:  # a traceback for each kind of failure, once
             self.told.add(reason)
-            log.warning("%s: %s", where, reason, exc_info=cause)
+            log.warning("%s: %s%s", where, reason, _trace(cause))
 
 
 def as_image(output: object) -> Image.Image | str:
@@ -277,23 +302,12 @@ def as_image(output: object) -> Image.Image | str:
         An "RGB" image with sides in [MIN_SIDE, MAX_SIDE] that is not all black; or a reason:
         "wrong_type", "wrong_size", "not_finite", "out_of_range" or "black", with details.
     """
-    if isinstance(output, Image.Image):
-        if output.width == 0 or output.height == 0:
-            return f"wrong_size: {output.width} x {output.height} pixels"
-        try:
-            image = to_rgb(ImageOps.exif_transpose(output))
-        except (ValueError, OSError) as error:
-            return f"not_finite: {error}" if output.mode == "F" else f"wrong_type: {error}"
-    elif isinstance(output, np.ndarray):
-        converted = _from_array(output)
-        if isinstance(converted, str):
-            return converted
-        image = converted
-    else:
-        return (
-            f"wrong_type: got a {type(output).__module__}.{type(output).__name__}, wanted a PIL "
-            "image or an (H, W, 3) array"
-        )
+    try:
+        image = _converted(output)
+    except Exception as error:  # a lazy, damaged or overridden image may raise anything
+        return f"wrong_type: a {type(output).__name__} that cannot be read: {_told(error)}"
+    if isinstance(image, str):
+        return image
     if min(image.size) < MIN_SIDE or max(image.size) > MAX_SIDE:
         return (
             f"wrong_size: {image.width} x {image.height} pixels, wanted sides of "
@@ -302,6 +316,21 @@ def as_image(output: object) -> Image.Image | str:
     if image.getbbox() is None:
         return "black: every pixel is 0 (a safety checker?)"
     return image
+
+
+def _converted(output: object) -> Image.Image | str:
+    if isinstance(output, np.ndarray):
+        return _from_array(np.asarray(output))
+    if not isinstance(output, Image.Image):
+        return (
+            f"wrong_type: got a {type(output).__module__}.{type(output).__name__}, wanted a PIL "
+            "image or an (H, W, 3) array"
+        )
+    if output.width == 0 or output.height == 0:
+        return f"wrong_size: {output.width} x {output.height} pixels"
+    if output.mode == "F" and not np.isfinite(np.asarray(output)).all():
+        return "not_finite: an image of mode F holds NaN or infinity"
+    return to_rgb(ImageOps.exif_transpose(output))
 
 
 def _from_array(array: NDArray[Any]) -> Image.Image | str:
@@ -333,8 +362,34 @@ def _missing(case: Case, reason: str, seconds: float) -> Drawn:
 
 
 def _told(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
+    """An exception in one line that can be stored, whatever its author made of it."""
+    try:
+        text = " ".join(str(error).split())[:300]
+    except Exception:
+        text = "(its text cannot be read)"
+    told = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return told.encode("utf-8", "backslashreplace").decode()
+
+
+def _trace(cause: BaseException | None) -> str:
+    """The traceback, for the generator's author; of characters that every stream takes."""
+    if cause is None:
+        return ""
+    try:
+        lines = traceback.format_exception(cause)
+    except Exception:
+        lines = traceback.format_tb(cause.__traceback__)
+    return "\n" + "".join(lines).rstrip().encode("utf-8", "backslashreplace").decode()
+
+
+def _in_this_process(call: Callable[[], Result]) -> Result:
+    """Call a generator; if it forked, its child ends here, lest two processes write one run."""
+    process = os.getpid()
+    try:
+        return call()
+    finally:
+        if os.getpid() != process:
+            os._exit(0)
 
 
 def _batched(cases: Sequence[Case], size: int) -> Iterator[Sequence[Case]]:

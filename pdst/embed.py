@@ -15,6 +15,7 @@ import numpy as np
 
 from pdst.digest import Json, digest_json
 from pdst.encoders.spec import Embeddings, ImageEncoder, Pixels, TextEncoder
+from pdst.errors import StoreError
 from pdst.images import decode_rgb, pixel_digest
 from pdst.progress import Progress
 from pdst.store import EmbeddedChunk, NamedEmbeddings, RunStore, chunk_identity
@@ -233,8 +234,14 @@ def _embed_group(
         if vectors is not None:
             known[digest] = vectors
 
+    # Before the first is written anew: a group is whole or is embedded again, never mixed.
+    for chunk in group:
+        for encoder in encoders.all():
+            store.forget_embeddings(encoder.spec.name, chunk)
+    asked: deque[tuple[Chunk, str]] = deque()
+
     def unknown() -> Iterator[Callable[[], bytes]]:
-        """Bytes of each distinct image that is not known, one chunk in memory at a time."""
+        """Bytes of each distinct image that is not known, one row group in memory at a time."""
         seen = set(known)
         for chunk, pixels in zip(group, identities, strict=True):
             if all(digest is None or digest in seen for digest in pixels):
@@ -242,9 +249,17 @@ def _embed_group(
             for digest, data in zip(pixels, store.image_bytes(chunk), strict=True):
                 if digest is not None and data is not None and digest not in seen:
                     seen.add(digest)
+                    asked.append((chunk, digest))
                     yield partial(bytes, data)
 
     for embedded in embed_images(unknown(), encoders.all(), options):
+        chunk, wanted = asked.popleft()
+        if embedded.pixels != wanted:
+            raise StoreError(
+                f"{store.images_path(chunk.name)}: an image there has other pixels than when it "
+                "was drawn: the file was changed, or this machine decodes it otherwise. Delete it "
+                "to have it drawn again."
+            )
         known[embedded.pixels] = embedded.vectors
     for chunk, pixels in zip(group, identities, strict=True):
         identity = chunk_identity(chunk, pixels)

@@ -3,14 +3,14 @@
 In: a benchmark, a generator, two encoders, a folder. Out: a Report, and the folder filled.
 """
 
+import logging
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
-from pdst.digest import Json, canonical_json
+from pdst.digest import Json
 from pdst.draw import DrawOptions, draw
 from pdst.embed import (
     EmbedOptions,
@@ -27,10 +27,13 @@ from pdst.loading import LoadedGenerator, as_loaded
 from pdst.metrics import METRICS
 from pdst.plan import PROTOCOLS, plan
 from pdst.progress import Progress, silent
+from pdst.run import scores_meaning
 from pdst.score import run_texts, score, score_schema
 from pdst.store import RunStore, writing
 from pdst.summarize import COPY_COLUMNS, NEEDED_COLUMNS, report_to_json, summarize
 from pdst.types import Benchmark, Protocol, Report
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +109,7 @@ def evaluate(
         texts = embed_texts(run_texts(chunks, benchmark), store, encoders.clip, progress)
         draw(chunks, benchmark, loaded.generator, store, kept_as, options.draw, progress)
         embed_chunks(chunks, store, encoders, memory, options.embed, progress)
-        schema = score_schema(_meaning(store))
+        schema = score_schema(scores_meaning(store.record))
         tables = score(chunks, benchmark, store, encoders, references, texts, schema)
         store.write_scores(tables, schema)
         report = _summarize(store)
@@ -173,13 +176,6 @@ def _begin_session(
     store: RunStore, loaded: LoadedGenerator, encoders: Encoders, settings: Settings
 ) -> float:
     """Put what is known at the start into run.json."""
-    store.record["metrics"] = {
-        metric.id: metric.digest(encoder.spec)
-        for metric in METRICS.values()
-        for encoder in encoders.all()
-        if encoder.spec.family == metric.encoder
-    }
-    store.record["marks"] = list(marks(loaded, encoders, settings))
     session: dict[str, Json] = {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": None,
@@ -187,27 +183,44 @@ def _begin_session(
         "versions": versions(),
         "hardware": hardware(),
     }
-    sessions = cast("list[Json]", store.record["sessions"])
-    store.record["sessions"] = [*sessions, session]
+    sessions = [*cast("list[dict[str, Json]]", store.record["sessions"]), session]
+    metrics: dict[str, Json] = {
+        metric.id: metric.digest(encoder.spec)
+        for metric in METRICS.values()
+        for encoder in encoders.all()
+        if encoder.spec.family == metric.encoder
+    }
+    found: list[Json] = [*marks(loaded, encoders, settings)]
+    if len({str(one["generator_source"]) for one in sessions}) > 1:
+        found.append("drawn by several versions of the generator's source file")
+    if (metrics, found) != (store.record.get("metrics"), store.record.get("marks")):
+        store.forget_results()  # before run.json says what they do not mean
+    _warn_of_other_versions(sessions)
+    store.record.update(metrics=metrics, marks=found, sessions=[*sessions])
     store.write_record()
     return time.monotonic()
+
+
+def _warn_of_other_versions(sessions: list[dict[str, Json]]) -> None:
+    if len(sessions) < 2:
+        return
+    before, now = (cast("dict[str, str]", one["versions"]) for one in sessions[-2:])
+    changed = [
+        f"{name} {before.get(name, 'absent')} -> {now.get(name, 'absent')}"
+        for name in sorted(before.keys() | now.keys())
+        if before.get(name) != now.get(name)
+    ]
+    if changed:
+        log.warning(
+            "Since the run's last session these have changed, which may move pixels or scores: %s",
+            ", ".join(changed),
+        )
 
 
 def _end_session(store: RunStore, began: float) -> None:
     sessions = cast("list[dict[str, Json]]", store.record["sessions"])
     sessions[-1]["seconds"] = round(time.monotonic() - began, 3)
     store.write_record()
-
-
-def _meaning(store: RunStore) -> Mapping[str, str]:
-    """What the numbers of scores.parquet mean, so that the file can be trusted alone."""
-    settings = cast("dict[str, dict[str, str]]", store.record["settings"])
-    return {
-        "benchmark": settings["benchmark"]["fingerprint"],
-        "protocol": settings["protocol"]["id"],
-        "metrics": canonical_json(store.record["metrics"]),
-        "marks": canonical_json(store.record["marks"]),
-    }
 
 
 def _summarize(store: RunStore) -> Report:

@@ -12,6 +12,9 @@ import pyarrow.parquet as pq
 from pdst.digest import Json
 from pdst.errors import StoreError
 
+PARTIAL = ".partial"
+"""How temporary files end; they begin with a dot."""
+
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a Parquet file of a run.
@@ -26,10 +29,26 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         raise StoreError(f"{path} cannot be read ({error}). Delete it and run again.") from error
 
 
-def write_table(table: pa.Table, path: Path, *, compression: str = "zstd") -> None:
-    """Write a Parquet file whole or not at all."""
+def read_groups(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """Read a Parquet file of a run, one row group in memory at a time.
+
+    Raises:
+        StoreError: if it is damaged or lacks a column.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):
+                yield file.read_row_group(group, None if columns is None else list(columns))
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise StoreError(f"{path} cannot be read ({error}). Delete it and run again.") from error
+
+
+def write_table(
+    table: pa.Table, path: Path, *, compression: str = "zstd", group_rows: int | None = None
+) -> None:
+    """Write a Parquet file whole or not at all, in row groups of at most `group_rows` rows."""
     with whole_file(path) as temporary:
-        pq.write_table(table, temporary, compression=compression)
+        pq.write_table(table, temporary, compression=compression, row_group_size=group_rows)
 
 
 def write_json(path: Path, value: dict[str, Json]) -> None:
@@ -41,13 +60,23 @@ def write_json(path: Path, value: dict[str, Json]) -> None:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path to write to; on success it is synced and takes the real one's place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    """Give a temporary path to write to; on success it is synced and takes the real one's place.
+
+    Raises:
+        StoreError: if the disk is full or does not let us write.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be written ({error}). All that was written before is kept: mend that, "
+            "then give the same command again."
+        ) from error

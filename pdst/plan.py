@@ -1,10 +1,11 @@
 """In: a benchmark and a protocol. Out: the cases, in one fixed order, cut into chunks."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pdst.errors import PdstError, SettingsError, unknown_name
-from pdst.types import Benchmark, Case, Chunk, Protocol
+from pdst.errors import DatasetError, PdstError, SettingsError, unknown_name
+from pdst.types import ID_PATTERN, Benchmark, Case, Chunk, Protocol
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
@@ -78,6 +79,7 @@ def plan(
             )
             chunk = Chunk(subject_id=subject.subject_id, image_id=test.photo.image_id, cases=cases)
             chunks.append(chunk)
+    _require_own_names(chunks)
     limited = _first(chunks, limit)
     if not limited:
         raise SettingsError(
@@ -86,6 +88,23 @@ def plan(
             "`pdst validate`."
         )
     return tuple(limited)
+
+
+def _require_own_names(chunks: Sequence[Chunk]) -> None:
+    """Releases on disk were checked when loaded; a Benchmark made in Python was not."""
+    names = Counter(chunk.name.casefold() for chunk in chunks)
+    for chunk in chunks:
+        if names[chunk.name.casefold()] > 1:
+            raise DatasetError(
+                f"{chunk.name} is there twice (upper and lower case are not told apart on every "
+                "disk). Give each test photo of a subject an id of its own."
+            )
+        for name in (chunk.subject_id, chunk.image_id):
+            if not ID_PATTERN.fullmatch(name):
+                raise DatasetError(
+                    f"'{name}' cannot be an id, because ids become file names. Use letters, "
+                    "digits, '.', '_' and '-', a letter or a digit first."
+                )
 
 
 def _first(chunks: Sequence[Chunk], limit: int | None) -> list[Chunk]:

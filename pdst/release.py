@@ -16,14 +16,11 @@ import pyarrow as pa
 import yaml
 
 from pdst.digest import Json, digest_json
-from pdst.types import Split
+from pdst.types import ID_PATTERN, Split
 
 SCHEMA_VERSION = 1
 CARD_NAME = "README.md"
 SPLITS: tuple[Split, ...] = ("train", "test")
-
-ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-"""What a subject id, an image id and a release's name look like in full: they become file names."""
 
 VERSION_PATTERN = re.compile(r"\d+\.\d+\.\d+")
 

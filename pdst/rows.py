@@ -15,7 +15,6 @@ from pdst.errors import DatasetError
 from pdst.release import (
     CARD_NAME,
     CONTENT_COLUMNS,
-    ID_PATTERN,
     IMAGE_COLUMNS,
     SCHEMAS,
     SPLITS,
@@ -30,7 +29,7 @@ from pdst.release import (
     shard_paths,
     shown,
 )
-from pdst.types import KINDS, SLOT, Split
+from pdst.types import ID_PATTERN, KINDS, SLOT, Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

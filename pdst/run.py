@@ -17,9 +17,9 @@ from typing import cast
 import pandas as pd
 import pyarrow as pa
 
-from pdst.digest import Json
+from pdst.digest import Json, canonical_json
 from pdst.errors import StoreError
-from pdst.files import read_table
+from pdst.files import read_groups, read_table
 from pdst.types import Case, Drawn
 
 SCHEMA_VERSION = 1
@@ -69,7 +69,7 @@ class Run:
         """One row an image, in plan order.
 
         Raises:
-            StoreError: if the run is not finished.
+            StoreError: if the run is not finished, or the scores are of another run.
         """
         path = self.path / "scores.parquet"
         if not path.exists():
@@ -77,7 +77,16 @@ class Run:
                 f"{self.path} has no scores.parquet: the run is not finished. "
                 "Give the same pdst-eval command again; it continues."
             )
-        return cast("pd.DataFrame", read_table(path, columns).to_pandas())
+        table = read_table(path, columns)
+        kept = table.schema.metadata or {}
+        for name, meaning in scores_meaning(self.record).items():
+            found = kept.get(f"pdst.{name}".encode())
+            if found is not None and found.decode() != meaning:
+                raise StoreError(
+                    f"{path} and run.json disagree about {name}: the scores are of another run, or "
+                    "of another session. Give the same pdst-eval command again."
+                )
+        return cast("pd.DataFrame", table.to_pandas())
 
     def summary(self) -> dict[str, Json]:
         """summary.json as plain JSON.
@@ -106,7 +115,18 @@ class Run:
         path = self.images_path(f"{subject_id}/{image_id}")
         if not path.exists():
             raise StoreError(f"{path} does not exist: {subject_id}/{image_id} was not drawn.")
-        return [drawn_of(row) for row in read_table(path).to_pylist()]
+        return [drawn_of(row) for group in read_groups(path) for row in group.to_pylist()]
+
+
+def scores_meaning(record: Mapping[str, Json]) -> dict[str, str]:
+    """What the numbers of scores.parquet mean; kept in its metadata, so that it can stand alone."""
+    settings = cast("dict[str, dict[str, str]]", record["settings"])
+    return {
+        "benchmark": settings["benchmark"]["fingerprint"],
+        "protocol": settings["protocol"]["id"],
+        "metrics": canonical_json(record["metrics"]),
+        "marks": canonical_json(record["marks"]),
+    }
 
 
 def open_run(path: Path | str) -> Run:

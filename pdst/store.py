@@ -20,11 +20,14 @@ import pyarrow.parquet as pq
 from pdst.digest import Json, canonical_json, digest_json
 from pdst.encoders.spec import Embeddings
 from pdst.errors import SettingsError, StoreError
-from pdst.files import read_table, whole_file, write_json, write_table
+from pdst.files import PARTIAL, read_groups, read_table, whole_file, write_json, write_table
 from pdst.run import HF_IMAGE, IMAGE_SCHEMA, SCHEMA_VERSION, Run, image_row, read_record
 from pdst.types import Chunk, Drawn
 
 log = logging.getLogger(__name__)
+
+GROUP_BYTES = 64 * 1024 * 1024
+"""About so many bytes of images stand in one row group of a Parquet file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,27 +92,36 @@ class RunStore(Run):
         table = pa.Table.from_pylist(rows, schema=IMAGE_SCHEMA).replace_schema_metadata(
             {"huggingface": json.dumps(HF_IMAGE)}
         )
-        # Image bytes are compressed already.
-        write_table(table, self.images_path(chunk.name), compression="none")
+        self.forget_results()
+        largest = max([len(d.encoded) for d in drawn if d.encoded is not None], default=1)
+        # Image bytes are compressed already. Arrow cannot read back 2 GiB of them at once.
+        write_table(
+            table,
+            self.images_path(chunk.name),
+            compression="none",
+            group_rows=max(1, GROUP_BYTES // largest),
+        )
 
     def image_identities(self, chunk: Chunk) -> list[str | None]:
         """Pixel digest of each image of a drawn chunk, None where it failed; reads no image."""
         column = read_table(self.images_path(chunk.name), ["pixels"]).column("pixels")
         return cast("list[str | None]", column.to_pylist())
 
-    def image_bytes(self, chunk: Chunk) -> list[bytes | None]:
-        """The encoded images of a drawn chunk, None where it failed."""
-        column = read_table(self.images_path(chunk.name), ["image"]).column("image")
-        return [None if cell is None else cell["bytes"] for cell in column.to_pylist()]
+    def image_bytes(self, chunk: Chunk) -> Iterator[bytes | None]:
+        """The encoded images of a drawn chunk one by one, None where it failed."""
+        for group in read_groups(self.images_path(chunk.name), ["image"]):
+            for cell in group.column("image").to_pylist():
+                yield None if cell is None else cell["bytes"]
 
     def failures(self, chunk: Chunk) -> list[str | None]:
         """The reason of each of a drawn chunk's failures, None where there is an image."""
         column = read_table(self.images_path(chunk.name), ["reason"]).column("reason")
         return cast("list[str | None]", column.to_pylist())
 
-    def forget_images(self, chunk: Chunk) -> None:
-        """Drop a chunk's images, to draw them anew."""
-        self.images_path(chunk.name).unlink(missing_ok=True)
+    def forget_embeddings(self, encoder: str, chunk: Chunk) -> None:
+        """Drop a chunk's embeddings, and the results that came from them."""
+        self.forget_results()
+        self._embeddings_path(encoder, chunk.name).unlink(missing_ok=True)
 
     def read_embeddings(self, encoder: str, chunk: Chunk, images: str) -> EmbeddedChunk | None:
         """A chunk's embeddings, or None if there are none for exactly these images."""
@@ -143,10 +155,14 @@ class RunStore(Run):
 
     def read_named(self, encoder: str, kind: str, digest: str) -> NamedEmbeddings | None:
         """Embeddings of "references" or "texts", or None if there are none for exactly `digest`."""
-        path = self._embeddings_path(encoder, kind)
+        path = self._named_path(encoder, kind)
         if not path.exists():
             return None
-        table = read_table(path)
+        try:
+            table = read_table(path)
+        except StoreError as error:
+            log.warning("%s Embedding it again.", error)
+            return None
         if (table.schema.metadata or {}).get(b"of", b"").decode() != digest:
             return None
         return NamedEmbeddings(
@@ -164,10 +180,12 @@ class RunStore(Run):
                 "vector": _vector_column(named.vectors),
             }
         ).replace_schema_metadata({"of": digest})
-        write_table(table, self._embeddings_path(encoder, kind))
+        write_table(table, self._named_path(encoder, kind))
 
     def write_scores(self, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
         """Stream score tables into scores.parquet; memory does not grow with their number."""
+        # Whoever looks in between finds an unfinished run, never results that do not fit.
+        self.forget_results()
         path = self.path / "scores.parquet"
         with whole_file(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
             for table in _grouped(tables, rows=20_000):
@@ -183,12 +201,16 @@ class RunStore(Run):
         write_json(self.path / "run.json", self.record)
 
     def forget_results(self) -> None:
-        """Drop scores and summary, which no longer belong to the settings."""
-        (self.path / "scores.parquet").unlink(missing_ok=True)
+        """Drop summary and scores, *before* something that they came from changes."""
         (self.path / "summary.json").unlink(missing_ok=True)
+        (self.path / "scores.parquet").unlink(missing_ok=True)
 
     def _embeddings_path(self, encoder: str, name: str) -> Path:
         return self.path / "embeddings" / encoder / f"{name}.parquet"
+
+    def _named_path(self, encoder: str, kind: str) -> Path:
+        # No subject is called so: ids begin with a letter or a digit.
+        return self._embeddings_path(encoder, f"_{kind}")
 
 
 @contextmanager
@@ -207,23 +229,25 @@ def writing(
         SettingsError: if another setting differs; the message names every such one.
         StoreError: if the folder holds something else, or another process is writing to it.
     """
+    path = path.resolve()  # a generator may change the current directory
     if path.exists() and not path.is_dir():
         raise StoreError(f"{path} is a file, wanted a folder for the run. Choose another --out.")
-    record = read_record(path)
-    if record is None and path.exists() and any(p.name != ".lock" for p in path.iterdir()):
-        raise StoreError(
-            f"{path} is not empty and has no run.json: not a run folder. Choose another --out."
-        )
-    path.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(path / ".lock", timeout=0)
     try:
+        path.mkdir(parents=True, exist_ok=True)
+        _refuse_other_folders(path)
+        lock = filelock.FileLock(path / ".lock", timeout=0)
         lock.acquire()
     except filelock.Timeout as error:
         raise StoreError(
             f"{path} is being written by another process. Wait for it, or choose another --out."
         ) from error
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"{path} cannot be a run folder ({error}). Choose another --out."
+        ) from error
     try:
-        for left_over in path.rglob("*.partial"):  # of a killed process; we hold the lock
+        record = read_record(path)
+        for left_over in path.rglob(f".*{PARTIAL}"):  # of a killed process; we hold the lock
             left_over.unlink()
         # As read back from disk, so that tuples and lists, ints and floats compare alike.
         wanted = cast("dict[str, Json]", json.loads(canonical_json(dict(settings))))
@@ -246,6 +270,19 @@ def writing(
         lock.release()
 
 
+def _refuse_other_folders(path: Path) -> None:
+    strange = [
+        found.name
+        for found in path.iterdir()
+        if found.name != ".lock" and not (found.name[0] == "." and found.name.endswith(PARTIAL))
+    ]
+    if strange and "run.json" not in strange:
+        raise StoreError(
+            f"{path} holds {strange[0]} and has no run.json: not a run folder. "
+            "Choose another --out."
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingChange:
     """One leaf of the settings that differs."""
@@ -257,12 +294,17 @@ class SettingChange:
 
 def _differences(was: Json, now: Json, path: str = "") -> list[SettingChange]:
     if isinstance(was, dict) and isinstance(now, dict):
-        return [
-            change
-            for key in sorted(was.keys() | now.keys())
-            for change in _differences(was.get(key), now.get(key), f"{path}.{key}" if path else key)
-        ]
-    if was == now:
+        changes: list[SettingChange] = []
+        for key in sorted(was.keys() | now.keys()):
+            inner = f"{path}.{key}" if path else key
+            if key in was and key in now:
+                changes += _differences(was[key], now[key], inner)
+            else:  # left out is not the same as null: the default may be another
+                before = _shown(was[key]) if key in was else "left out"
+                after = _shown(now[key]) if key in now else "left out"
+                changes.append(SettingChange(path=inner, was=before, now=after))
+        return changes
+    if canonical_json(was) == canonical_json(now):  # Python's True == 1, JSON's is not
         return []
     return [SettingChange(path=path, was=_shown(was), now=_shown(now))]
 

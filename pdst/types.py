@@ -1,6 +1,7 @@
 """The nouns of PDST: photo, subject, benchmark, case, score. No torch, no files, no settings."""
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -13,6 +14,9 @@ from pdst.images import decode_mask, decode_rgb
 
 SLOT = "{}"
 """Stands for the subject in every caption; the method puts its own subject string there."""
+
+ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""What a subject id, an image id and a release's name look like in full: they become file names."""
 
 Kind: TypeAlias = Literal["living", "rigid"]
 KINDS: tuple[Kind, ...] = ("living", "rigid")

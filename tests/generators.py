@@ -18,6 +18,7 @@ class Painter:
     Attributes:
         size: side of an image in pixels.
         before: called with the number of images drawn so far, before each one.
+        learn: called with each subject that is met.
         replace: turns a painted image into what is returned instead.
     """
 
@@ -25,6 +26,7 @@ class Painter:
     before: Callable[[int], None] | None = None
     replace: Callable[[int, Image.Image], object] | None = None
     revision: str = "1"
+    learn: Callable[[Subject], None] | None = None
     met: list[str] = field(default_factory=list)
     drawn: int = 0
 
@@ -34,6 +36,8 @@ class Painter:
 
     def personalize(self, subject: Subject) -> "Painter":
         self.met.append(subject.subject_id)
+        if self.learn is not None:
+            self.learn(subject)
         return self
 
     def sample(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image.Image]:

@@ -1,6 +1,10 @@
 """A generator is somebody else's code: whatever it does, the run ends and every case counts."""
 
+import asyncio
+import io
+import os
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +28,11 @@ def run_with(
 ) -> Report:
     options = Options(draw=draw or DrawOptions(batch=4, seconds_per_image=None))
     return evaluate(tiny, painter, scorers, run, Settings(protocol=SMALL), options)  # type: ignore[arg-type]
+
+
+def tiny_case(tiny: Benchmark, number: int) -> tuple[str, str]:
+    """Subject and photo of the n-th test photo."""
+    return tiny.test[number].subject_id, tiny.test[number].photo.image_id
 
 
 def nan_image(_drawn: int, image: Image.Image) -> object:
@@ -191,8 +200,12 @@ def test_failures_stay_until_they_are_asked_to_be_retried(
     well = Painter()
     assert run_with(well, tiny, scorers, run).drawn == 53
     assert well.drawn == 0
+    kept = {d.case.key: d.sha256 for d in open_run(run).images(*tiny_case(tiny, 3)) if d.sha256}
+    assert len(kept) == 5
     assert run_with(well, tiny, scorers, run, DrawOptions(retry_failed=True)).drawn == 54
-    assert well.drawn == 6, "one test photo's images"
+    assert well.drawn == 1, "no image that exists is drawn again"
+    now = {d.case.key: d.sha256 for d in open_run(run).images(*tiny_case(tiny, 3))}
+    assert kept.items() <= now.items()
     evaluate(tiny, Painter(), scorers, tmp_path / "whole", Settings(protocol=SMALL))
     # Nothing of the embeddings of the failed round is left.
     scores, wanted = open_run(run).scores(), open_run(tmp_path / "whole").scores()
@@ -224,3 +237,86 @@ def test_floats_in_range_and_every_pil_mode_are_images() -> None:
         made = as_image(Image.new(mode, (16, 16), 1).convert(mode))
         assert isinstance(made, Image.Image) or made.startswith("black"), mode
         assert not isinstance(made, Image.Image) or made.mode == "RGB"
+
+
+class RudeError(Exception):
+    """An exception that cannot even be told."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text for you")
+
+
+class Lazy(list[object]):
+    """A list of images whose third one cannot be had."""
+
+    def __iter__(self) -> Iterator[object]:
+        raise OSError("the file behind it is gone")
+
+
+def raise_it(error: BaseException) -> Callable[[int], None]:
+    def before(drawn: int) -> None:
+        raise error
+
+    return before
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError("bad \udcff.png"),
+        RudeError(),
+        SystemExit(3),
+        asyncio.CancelledError(),
+        MemoryError(),
+    ],
+    ids=["surrogate", "untellable", "exit", "cancelled", "memory"],
+)
+def test_no_exception_of_a_generator_ends_the_run(
+    error: BaseException, tiny: Benchmark, scorers: Encoders, tmp_path: Path
+) -> None:
+    report = run_with(Painter(before=raise_it(error)), tiny, scorers, tmp_path / "run")
+    assert report.failures == {"raised": 54}
+    assert run_with(Painter(), tiny, scorers, tmp_path / "run").failures == {"raised": 54}
+
+
+def test_lazy_and_damaged_outputs_are_counted(
+    tiny: Benchmark, scorers: Encoders, tmp_path: Path
+) -> None:
+    class Lazybones(Painter):
+        def sample(self, prompts: list[str], seeds: list[int]) -> list[Image.Image]:  # type: ignore[override]
+            return Lazy(super().sample(prompts, seeds))  # type: ignore[return-value]
+
+    assert run_with(Lazybones(), tiny, scorers, tmp_path / "a").failures == {"raised": 54}
+
+    def damaged(_drawn: int, image: Image.Image) -> object:
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", exif=b"Exif\0\0 no such thing")
+        return Image.open(buffer)
+
+    found = run_with(Painter(replace=damaged), tiny, scorers, tmp_path / "b")
+    assert sum(found.failures.values()) in {0, 54}
+
+
+def test_a_retry_that_fails_keeps_every_image_there_is(
+    tiny: Benchmark, scorers: Encoders, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    flaky = Painter(replace=lambda n, image: None if n == 20 else image)
+    assert run_with(flaky, tiny, scorers, run).drawn == 53
+
+    def fail(_subject: Subject) -> None:
+        raise RuntimeError("CUDA out of memory")
+
+    report = run_with(Painter(learn=fail), tiny, scorers, run, DrawOptions(retry_failed=True))
+    assert report.drawn == 53
+    assert report.failures == {"personalize_raised": 1}
+
+
+def test_a_generator_that_changes_directory_splits_no_run(
+    tiny: Benchmark, scorers: Encoders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    wanderer = Painter(before=lambda drawn: os.chdir(tmp_path / "elsewhere"))
+    assert run_with(wanderer, tiny, scorers, Path("run")).drawn == 54
+    assert list((tmp_path / "elsewhere").iterdir()) == []

@@ -1,5 +1,6 @@
 """Weights: where they come from, what they are identified by, what is refused."""
 
+import gzip
 import json
 import shutil
 import subprocess
@@ -286,6 +287,21 @@ def test_the_hub_s_weights_come_from_its_cache_with_their_commit(
     assert from_hub.title == "CLIP org/small"
     assert from_hub.digest == from_folder.digest
     assert load_clip(f"hub:org/small@{COMMIT}").spec == from_hub
+
+
+def test_a_tokenizer_is_identified_by_its_merges_not_by_when_they_were_compressed(
+    clip_folder: Path,
+) -> None:
+    before = load_clip(str(clip_folder)).spec
+    merges = clip_folder / "merges.txt.gz"
+    lines = gzip.decompress(merges.read_bytes())
+    merges.write_bytes(gzip.compress(lines, mtime=12345))
+    assert load_clip(str(clip_folder)).spec.digest == before.digest
+    merges.write_bytes(gzip.compress(lines.replace(b"\nt h\n", b"\nt q\n")))
+    assert load_clip(str(clip_folder)).spec.digest != before.digest
+    merges.write_bytes(b"no gzip")
+    with pytest.raises(EncoderError, match="no gzip file of merges"):
+        load_clip(str(clip_folder))
 
 
 @pytest.mark.parametrize(

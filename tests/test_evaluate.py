@@ -11,12 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from pdst.digest import Json
 from pdst.draw import DrawOptions
 from pdst.embed import EmbedOptions, Encoders
 from pdst.encoders.spec import Embeddings, EncoderSpec, ImageEncoder, Pixels, TextEncoder
 from pdst.errors import SettingsError, StoreError
 from pdst.evaluate import Options, Settings, evaluate
 from pdst.images import decode_rgb
+from pdst.loading import LoadedGenerator, as_loaded
 from pdst.methods.baselines import CopyTest, CopyTrain, Noise
 from pdst.metrics import METRICS
 from pdst.plan import PROTOCOLS, plan
@@ -366,3 +368,107 @@ def test_limits_and_subjects_are_marked(tiny: Benchmark, scorers: Encoders, tmp_
     assert report.expected == 4
     assert list(report.metrics[0].per_subject) == [subject]
     assert {"--limit 4", f"--subjects {subject}"} <= set(report.marks)
+
+
+def test_results_are_gone_before_anything_that_they_came_from_changes(
+    tiny: Benchmark, scorers: Encoders, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    settings = Settings(protocol=SMALL)
+    evaluate(tiny, Painter(replace=lambda n, i: None if n == 3 else i), scorers, run, settings)
+    assert open_run(run).finished
+    retry = Options(draw=DrawOptions(retry_failed=True))
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(stage: str, done: int, total: int) -> None:
+        if stage == "embed":
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        evaluate(tiny, Painter(), scorers, run, settings, retry, stop)
+    assert not open_run(run).finished
+    evaluate(tiny, Painter(), scorers, run, settings)
+    assert open_run(run).finished
+
+
+def test_null_and_left_out_and_true_and_one_are_different_settings(
+    tiny: Benchmark, scorers: Encoders, tmp_path: Path
+) -> None:
+    def loaded(arguments: dict[str, Json]) -> LoadedGenerator:
+        return replace(as_loaded(Painter()), arguments=arguments)
+
+    settings = Settings(protocol=PROTOCOLS["quick"])
+    for number, (was, now) in enumerate(
+        [({}, {"size": None}), ({"lora": True}, {"lora": 1}), ({"words": [0]}, {"words": [False]})]
+    ):
+        run = tmp_path / str(number)
+        evaluate(tiny, loaded(dict(was)), scorers, run, settings)  # type: ignore[arg-type]
+        with pytest.raises(SettingsError, match=r"generator\.arguments\.\w+: was"):
+            evaluate(tiny, loaded(dict(now)), scorers, run, settings)  # type: ignore[arg-type]
+
+
+def test_scores_of_another_session_are_not_read(
+    tiny: Benchmark, scorers: Encoders, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    evaluate(tiny, Painter(), scorers, run, Settings(protocol=SMALL))
+    record = json.loads((run / "run.json").read_text())
+    record["metrics"]["clip_t"] = "0" * 64
+    (run / "run.json").write_text(json.dumps(record))
+    with pytest.raises(StoreError, match="disagree about metrics"):
+        open_run(run).scores()
+
+
+def test_a_run_killed_at_its_first_write_can_be_begun_again(
+    tiny: Benchmark, scorers: Encoders, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / ".run.json.123.partial").write_text("{")
+    assert evaluate(tiny, Painter(), scorers, run, Settings(protocol=SMALL)).drawn == 54
+    assert not list(run.rglob(".*.partial"))
+
+
+def test_a_kept_image_that_was_changed_is_not_scored_as_another(
+    tiny: Benchmark, scorers: Encoders, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    settings = Settings(protocol=SMALL)
+    evaluate(tiny, Painter(), scorers, run, settings)
+    path = next((run / "images").rglob("*.parquet"))
+    table = pq.read_table(path)
+    images = table.column("image").to_pylist()
+    images[0], images[1] = images[1], images[0]
+    changed = table.set_column(7, "image", [images])
+    pq.write_table(changed.cast(table.schema), path)
+    for embedded in (run / "embeddings").rglob(f"{path.parent.name}/{path.name}"):
+        embedded.unlink()
+    with pytest.raises(StoreError, match="other pixels than when it was drawn"):
+        evaluate(tiny, Painter(), scorers, run, settings)
+
+
+def test_row_groups_are_bounded_by_bytes(
+    tiny: Benchmark, scorers: Encoders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pdst.store.GROUP_BYTES", 3_000)
+    run = tmp_path / "run"
+    evaluate(tiny, Painter(size=32), scorers, run, Settings(protocol=SMALL, image_format="jpeg"))
+    path = next((run / "images").rglob("*.parquet"))
+    assert pq.ParquetFile(path).num_row_groups > 1
+    assert len(open_run(run).images(path.parent.name, path.stem)) == 6
+
+
+def test_code_that_changed_in_between_stays_marked(
+    tiny: Benchmark, scorers: Encoders, tmp_path: Path
+) -> None:
+    settings = Settings(protocol=SMALL)
+    first = replace(as_loaded(Painter()), source_digest="a" * 64)
+    second = replace(first, source_digest="b" * 64)
+    run = tmp_path / "run"
+    evaluate(tiny, first, scorers, run, settings)
+    with pytest.raises(SettingsError, match="source_digest"):
+        evaluate(tiny, second, scorers, run, settings)
+    report = evaluate(tiny, second, scorers, run, settings, Options(accept_changed_code=True))
+    assert any("several versions" in mark for mark in report.marks)

@@ -1,5 +1,6 @@
 """In: what the command line has to say. Out: results on stdout, the rest on stderr, exit codes."""
 
+import io
 import logging
 import os
 import sys
@@ -117,6 +118,36 @@ def say(text: str) -> None:
 def put(text: str) -> None:
     """A result, on stdout, exactly as it is."""
     sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+
+
+class _ToStderr(io.TextIOBase):
+    """Stands in for stdout while somebody else's code runs; closing it closes nothing."""
+
+    def write(self, text: str) -> int:
+        """Pass it on."""
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Pass it on."""
+        sys.stderr.flush()
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+@contextmanager
+def stdout_for_results() -> Iterator[None]:
+    """Send to stderr what anything inside prints, child processes and native code included."""
+    sys.stdout.flush()
+    results_go_to, kept = sys.stdout, os.dup(1)
+    os.dup2(2, 1)
+    sys.stdout = _ToStderr()
+    try:
+        yield
+    finally:
+        sys.stdout = results_go_to
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 @contextmanager

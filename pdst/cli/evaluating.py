@@ -1,9 +1,8 @@
 """In: the arguments of `pdst-eval`. Out: settings, one call of `evaluate`, a table."""
 
-import contextlib
 import json
+import math
 import re
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -210,6 +209,8 @@ def pdst_eval(
             raise SettingsError(
                 f"--image-format is '{image_format}', wanted one of {', '.join(FORMATS)}."
             )
+        if not math.isfinite(timeout) or not math.isfinite(subject_timeout):
+            raise SettingsError("--timeout wants a number of seconds; 0 means no limit.")
         settings = Settings(
             protocol=protocol(protocol_name),
             subjects=_listed(subjects),
@@ -219,20 +220,22 @@ def pdst_eval(
         release = load(benchmark)
         plan(release, settings.protocol, subjects=settings.subjects, limit=settings.limit)
         # What a generator prints is no result: stdout is for those.
-        with contextlib.redirect_stdout(sys.stderr):
-            loaded = load_generator(model, parse_arguments(model_arg or []), benchmark=release)
+        with console.stdout_for_results():
+            home = Path.cwd()  # a generator may change the current directory
+            arguments = parse_arguments(model_arg or [])
             where = _device(device)
             encoders = Encoders(
                 clip=load_clip(clip, device=where, dtype=dtype),
                 dino=load_dino(dino, device=where, dtype=dtype),
             )
+            loaded = load_generator(model, arguments, benchmark=release)
             folder = out or _default_out(loaded, release, settings)
             with Bars(shown=not quiet) as bars:
                 report = evaluate(
                     release,
                     loaded,
                     encoders,
-                    folder,
+                    home / folder,
                     settings,
                     Options(
                         draw=DrawOptions(
@@ -249,7 +252,7 @@ def pdst_eval(
                     ),
                     bars,
                 )
-        _show(folder, as_json=as_json)
+        _show(home / folder, folder, as_json=as_json)
         if report.drawn < report.expected:
             raise typer.Exit(console.INCOMPLETE)
 
@@ -286,11 +289,11 @@ def _default_out(loaded: LoadedGenerator, benchmark: Benchmark, settings: Settin
     return Path("runs") / re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join(parts))
 
 
-def _show(folder: Path, *, as_json: bool) -> None:
+def _show(path: Path, folder: Path, *, as_json: bool) -> None:
     from pdst.report.rows import table_rows
     from pdst.report.table import terminal_table
 
-    run = open_run(folder)
+    run = open_run(path)
     if as_json:
         put(json.dumps({"run": str(folder), **run.summary()}, indent=2, ensure_ascii=False))
     else:

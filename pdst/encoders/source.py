@@ -5,7 +5,8 @@ opened, and a benchmark is handed weights by strangers.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -160,44 +161,50 @@ def locate(source: WeightsSource) -> Located:
         EncoderError: if files are missing or the Hub cannot be reached.
     """
     layout = LAYOUTS[source.family]
-    if source.kind == "file":
-        path = Path(source.name)
-        return Located(weights=path, config=None, label=f"file:{path.name}", name=path.stem)
-    if source.kind == "folder":
-        folder = Path(source.name)
-        name = folder.resolve().name
-        return _in_folder(folder, layout, label=f"folder:{name}", name=name)
-    if source.kind == "pretrained":
-        pinned = layout.pretrained[source.name]
-        weights = download(pinned.repository, layout.weights, pinned.revision, layout)
-        label = f"{source.name} = hub:{pinned.repository}@{pinned.revision}"
-        # The architecture of a name is ours to say, not the repository's.
-        return Located(weights=weights, config=None, label=label, name=source.name)
-    config = download(source.name, layout.config, source.revision, layout)
-    commit = _commit(config) or source.revision or "main"
-    # The same commit for both, even if the branch moves in between.
-    weights = download(source.name, layout.weights, commit, layout)
-    label = f"hub:{source.name}@{commit}"
-    return Located(weights=weights, config=config, label=label, name=source.name)
+    match source.kind:
+        case "file":
+            path = Path(source.name)
+            return Located(weights=path, config=None, label=f"file:{path.name}", name=path.stem)
+        case "pretrained":
+            pinned = layout.pretrained[source.name]
+            with _reaching(pinned.repository, layout):
+                from huggingface_hub import hf_hub_download
+
+                weights = hf_hub_download(
+                    pinned.repository, layout.weights, revision=pinned.revision
+                )
+            label = f"{source.name} = hub:{pinned.repository}@{pinned.revision}"
+            # The architecture of a name is ours to say, not the repository's.
+            return Located(weights=Path(weights), config=None, label=label, name=source.name)
+        case "hub":
+            with _reaching(source.name, layout):
+                from huggingface_hub import snapshot_download
+
+                # A tokenizer may lie beside the configuration.
+                wanted = [layout.weights, "*.json", "*.txt", "*.txt.gz"]
+                snapshot = Path(
+                    snapshot_download(source.name, revision=source.revision, allow_patterns=wanted)
+                )
+            label = f"hub:{source.name}@{snapshot.name}"  # the folder is named after the commit
+            return _in_folder(snapshot, layout, label=label, name=source.name)
+        case _:
+            folder = Path(source.name)
+            name = folder.resolve().name
+            return _in_folder(folder, layout, label=f"folder:{name}", name=name)
 
 
-def download(repository: str, filename: str, revision: str | None, layout: Layout) -> Path:
-    """One file of a Hub repository, from the local cache if it is there.
-
-    Raises:
-        EncoderError: if the Hub cannot be reached, or has no such repository or file.
-    """
-    from huggingface_hub import hf_hub_download
-
+@contextmanager
+def _reaching(repository: str, layout: Layout) -> Iterator[None]:
+    """Say what else can be done when the Hub cannot be reached or has no such thing."""
     try:
-        return Path(hf_hub_download(repository, filename, revision=revision))
+        yield
     except Exception as error:  # the client lets many families of errors through; all mean this
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise EncoderError(
-            f"Cannot get {filename} of {repository} from the Hugging Face Hub: {reason} "
+            f"Cannot get {repository} from the Hugging Face Hub: {reason} "
             f"Without a network, give a .safetensors file or a folder with {layout.config} and "
             f"{layout.weights} (copied from a machine that has them), or `untrained` to try the "
-            "plumbing. Pickled weights (.bin, .pt) are never taken instead."
+            "plumbing."
         ) from error
 
 
@@ -205,20 +212,15 @@ def _in_folder(folder: Path, layout: Layout, *, label: str, name: str) -> Locate
     missing = [file for file in (layout.config, layout.weights) if not (folder / file).is_file()]
     if missing:
         there = sorted(path.name for path in folder.iterdir())[:8]
-        hint = f" {_refusal(there[0])}" if there and Path(there[0]).suffix in PICKLES else ""
+        pickles = [file for file in there if Path(file).suffix in PICKLES]
         raise EncoderError(
-            f"Folder '{folder}' lacks {' and '.join(missing)} (the format of {layout.library}), "
-            f"it holds: {', '.join(there) or 'nothing'}.{hint}"
+            f"{folder} lacks {' and '.join(missing)} (the format of {layout.library}), "
+            f"it holds: {', '.join(there) or 'nothing'}. "
+            + (_refusal(pickles[0]) if pickles else "Only safetensors are read.")
         )
     return Located(
         weights=folder / layout.weights, config=folder / layout.config, label=label, name=name
     )
-
-
-def _commit(path: Path) -> str | None:
-    """The commit in a Hub cache path: …/snapshots/<commit>/<file>."""
-    parts = path.parts
-    return parts[parts.index("snapshots") + 1] if "snapshots" in parts else None
 
 
 def _refusal(name: str) -> str:

@@ -39,7 +39,7 @@ class EncoderSpec:
         dtype: of weights and arithmetic ("float32").
         dim: width D of an embedding.
         context: text tokens at most, both end marks included; None without a text tower.
-        tokenizer: name and digest of the text tokenizer ("clip-bpe-9c0a7b2d"); None without one.
+        tokenizer: name and digest of the text tokenizer ("clip-bpe-362257d4"); None without one.
     """
 
     family: Literal["clip", "dino"]

@@ -1,6 +1,8 @@
 """In: a CLIP folder's text configuration. Out: its tokenizer, from text to ids of any number."""
 
+import gzip
 import hashlib
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +21,7 @@ class Tokenizer:
     """How texts become ids.
 
     Attributes:
-        name: kind and digest ("clip-bpe-9c0a7b2d"); two of one name give the same ids.
+        name: kind and digest ("clip-bpe-362257d4"); two of one name give the same ids.
         encode: text to ids, begin and end mark included, however long.
         end: id of the end mark, the last of every text.
         pad: id that fills up shorter texts of a batch.
@@ -87,10 +89,17 @@ def folder_tokenizer(text_cfg: Mapping[str, Json], folder: Path) -> Tokenizer:
 
 
 def _byte_pairs(bpe: Path, *, clean: str, special: tuple[str, ...]) -> Tokenizer:
+    try:
+        merges = digest_bytes(gzip.decompress(bpe.read_bytes()))
+    except (OSError, EOFError, zlib.error) as error:
+        raise EncoderError(
+            f"{bpe.name} is no gzip file of merges ({error}). Copy it into the folder anew."
+        ) from error
     tokenizer = SimpleTokenizer(
         str(bpe), additional_special_tokens=list(special) or None, clean=clean
     )
-    identity = digest_json([digest_bytes(bpe.read_bytes()), clean, list(special)])
+    # Of the merges, not of the file: gzip writes the time into it.
+    identity = digest_json([merges, clean, list(special)])
 
     def encode(text: str) -> list[int]:
         return [tokenizer.sot_token_id, *tokenizer.encode(text), tokenizer.eot_token_id]

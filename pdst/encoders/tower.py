@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -108,24 +109,53 @@ def unit_rows(features: Tensor, spec: EncoderSpec) -> Embeddings:
 
 @contextmanager
 def exact(device: torch.device) -> Iterator[None]:
-    """Inference without shortcuts: no gradients, autocast, TF32 or autotuned kernels.
+    """Inference without shortcuts: no gradients, autocast, TF32, bf16 or autotuned kernels.
 
     The switches are process-wide, and a generator in the same process may have set them; they are
     put back afterwards.
     """
-    precision = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
+    switches = _switches()
+    before = [getattr(owner, name) for owner, name, _ in switches]
+    legacy = _legacy_precision()
     try:
-        with (
-            torch.inference_mode(),
-            torch.autocast(device.type, enabled=False),
-            torch.backends.cudnn.flags(
-                enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-            ),
-        ):
+        if legacy is not None:
+            torch.set_float32_matmul_precision("highest")
+        for owner, name, value in switches:
+            setattr(owner, name, value)
+        with torch.inference_mode(), torch.autocast(device.type, enabled=False):
             yield
     finally:
-        torch.set_float32_matmul_precision(precision)
+        if legacy is not None:
+            torch.set_float32_matmul_precision(legacy)
+        for (owner, name, _), value in zip(switches, before, strict=True):
+            setattr(owner, name, value)
+
+
+def _switches() -> list[tuple[Any, str, object]]:
+    """Attributes of torch.backends and what they have to be."""
+    backends: Any = torch.backends  # typed incompletely
+    parts = (
+        backends.cuda.matmul,
+        backends.cudnn.conv,
+        backends.mkldnn.matmul,
+        backends.mkldnn.conv,
+    )
+    return [
+        (backends.cudnn, "benchmark", False),
+        (backends.cudnn, "deterministic", True),
+        *((part, "fp32_precision", "ieee") for part in parts),
+    ]
+
+
+def _legacy_precision() -> str | None:
+    """The older switch of torch, which has to agree with the newer ones; None if it is not in use.
+
+    Reading it is an error once a process has used the newer ones.
+    """
+    try:
+        return torch.get_float32_matmul_precision()
+    except RuntimeError:
+        return None
 
 
 def pick_device(name: str) -> torch.device:

@@ -188,7 +188,16 @@ def _scored_cell(row: Row, metrics: Sequence[str]) -> Text:
     scored = _fewest_scored(row, metrics)
     complete = scored == row.report.expected
     text = f"{scored:,}\nof {row.report.expected:,}"
+    unscored = _unscored_subjects(row, metrics)
+    if unscored:
+        text += f"\nwithout {unscored} subject{'s' if unscored > 1 else ''}"
     return Text(text, "" if complete else "bold yellow")
+
+
+def _unscored_subjects(row: Row, metrics: Sequence[str]) -> int:
+    """Subjects that have no part in some mean, because all of their images failed."""
+    found = [summary_of(row.report.metrics, metric) for metric in metrics]
+    return max((s.unscored_subjects for s in found if s is not None), default=0)
 
 
 def _fewest_scored(row: Row, metrics: Sequence[str]) -> int:
@@ -230,6 +239,8 @@ def _cells(rows: Sequence[Row], metrics: Sequence[str]) -> tuple[list[str], list
         cells = [_mean_text(summary, signed=signed) for summary, signed in summaries]
         copied = percent(row.report.copied, row.report.copy_checked)
         scored = count_text(_fewest_scored(row, metrics), row.report.expected)
+        unscored = _unscored_subjects(row, metrics)
+        scored += f", without {unscored} subject{'s' if unscored > 1 else ''}" if unscored else ""
         body.append([row.name, *cells, copied, scored])
     return ["generator", *heads, "copied", "scored"], body
 
