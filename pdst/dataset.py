@@ -15,7 +15,7 @@ EMBEDDED: Mapping[str, Path] = {}
 """Releases that travel with the package: name -> folder. None does yet."""
 
 HOW_TO_GET = (
-    "Build a release and say where it is:\n"
+    "Build a release, in a checkout of the repository, and say where it is:\n"
     "  python -m builders dreambooth30 --from PHOTOS --out DIR   (30 subjects, real photos)\n"
     "  python -m builders sketch --out DIR                       (drawn, nothing to download)\n"
     "then pdst.load(DIR), load_dataset('pdst', data_dir=DIR) or --benchmark DIR."

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from pdst.digest import digest_bytes
-from pdst.errors import DatasetError, GeneratorError
+from pdst.errors import DatasetError, GeneratorError, PdstError
 from pdst.generator import CaseSampler, Generator, Sampler
 from pdst.images import ImageFormat, decode_rgb, pixel_digest, to_rgb
 from pdst.progress import Progress
@@ -373,7 +373,7 @@ def _told(error: BaseException) -> str:
 
 def _trace(cause: BaseException | None) -> str:
     """The traceback, for the generator's author; of characters that every stream takes."""
-    if cause is None:
+    if cause is None or isinstance(cause, PdstError):  # those say all in their words
         return ""
     try:
         lines = traceback.format_exception(cause)

@@ -171,6 +171,7 @@ def embed_chunks(
     """
     total = sum(len(chunk.cases) for chunk in chunks)
     done = 0
+    progress("embed", done, total)
     for group in _groups(chunks, BATCHES_IN_A_GROUP * options.batch):
         identities = [store.image_identities(chunk) for chunk in group]
         kept = _kept(group, identities, store, encoders)
@@ -318,6 +319,7 @@ def embed_references(
     dino = store.read_named(encoders.dino.spec.name, "references", of)
     if clip is None or dino is None:
         embedded: list[Embedded] = []
+        progress("references", 0, len(photos))
         reads = (photo.encoded for photo in photos.values())
         for one in embed_images(reads, encoders.all(), options):
             embedded.append(one)

@@ -261,6 +261,7 @@ def writing(
                 f"{path} was begun with other settings:\n"
                 + "\n".join(f"  {c.path}: was {c.was}, now {c.now}" for c in forbidden)
                 + "\nGive the same settings to continue it, or another --out to start anew."
+                + _ways_on(forbidden)
             )
         if changed:
             store.forget_results()
@@ -290,6 +291,18 @@ class SettingChange:
     path: str
     was: str
     now: str
+
+
+def _ways_on(changes: Sequence[SettingChange]) -> str:
+    """What else can be done when nothing but this has changed."""
+    if all(change.path.startswith("encoders.") for change in changes):
+        return " To score the kept images with the other encoders: --rescore."
+    if all(change.path == "generator.source_digest" for change in changes):
+        return (
+            " The generator's source file has changed; to continue all the same, and have the run "
+            "marked: --accept-changed-code."
+        )
+    return ""
 
 
 def _differences(was: Json, now: Json, path: str = "") -> list[SettingChange]:

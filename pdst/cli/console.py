@@ -162,6 +162,9 @@ def failing_well(*, go_on: str = "") -> Iterator[None]:
     except PdstError as error:
         say(f"Error: {error}")
         raise typer.Exit(BAD_INPUT) from error
+    except OSError as error:  # a full disk, a read-only folder
+        say(f"Error: {error}. What was written before is kept; mend that, then go on.")
+        raise typer.Exit(BAD_INPUT) from error
     except KeyboardInterrupt as error:
         say(f"Stopped. {go_on}".rstrip())
         raise typer.Exit(INTERRUPTED) from error

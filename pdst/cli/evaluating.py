@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,7 @@ from pdst.images import FORMATS
 from pdst.loading import LoadedGenerator, load_generator, parse_arguments
 from pdst.plan import PROTOCOLS, plan, protocol
 from pdst.run import open_run
-from pdst.types import Benchmark
+from pdst.types import Benchmark, Report
 
 evaluation = typer.Typer(
     add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False
@@ -253,6 +254,7 @@ def pdst_eval(
                     bars,
                 )
         _show(home / folder, folder, as_json=as_json)
+        _tell_failures(report)
         if report.drawn < report.expected:
             raise typer.Exit(console.INCOMPLETE)
 
@@ -298,4 +300,14 @@ def _show(path: Path, folder: Path, *, as_json: bool) -> None:
         put(json.dumps({"run": str(folder), **run.summary()}, indent=2, ensure_ascii=False))
     else:
         console.results.print(terminal_table(table_rows([run])))
-    say(f"Run: {folder}  (pdst show {folder} --html report.html)")
+    say(f"Run: {folder}  (pdst show {shlex.quote(str(folder))} --html report.html)")
+
+
+def _tell_failures(report: Report) -> None:
+    missing = report.expected - report.drawn
+    if missing:
+        kinds = ", ".join(f"{count} {reason}" for reason, count in report.failures.items())
+        say(
+            f"{missing} of {report.expected} images are missing: {kinds}. scores.parquet has each "
+            "one's reason; once the cause is mended, --retry-failed draws them again."
+        )

