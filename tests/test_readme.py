@@ -56,3 +56,7 @@ def test_every_metric_of_the_readme_exists() -> None:
     table = README[README.index("| metric |") :]
     named = set(re.findall(r"`(\w+)`", table[: table.index("\n\n")]))
     assert set(METRICS) <= named
+
+
+def test_nothing_of_the_readme_was_left_to_be_filled_in() -> None:
+    assert not re.findall(r"\b[A-Z]+_TABLE\b|TODO|TBD", README)
