@@ -18,6 +18,7 @@ from builders.pack import write_release
 from builders.rows import About, PhotoRow
 from builders.sources import dreambooth30, sketch
 from builders.sources.dreambooth30 import photos
+from builders.sources.miniature.cli import miniature
 from pdst.errors import PdstError
 
 app = typer.Typer(
@@ -31,6 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",  # joins the lines of a docstring's paragraph
 )
+
+app.add_typer(miniature)
 
 Out = Annotated[
     Path,

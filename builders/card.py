@@ -46,7 +46,7 @@ def render_card(folder: Path, rows: Sequence[PhotoRow], about: About, fingerprin
         counts_table(rows),
         f"Fingerprint of the content: `{fingerprint}`",
         "## Open it",
-        _usage(about.name),
+        f"```python\n{about.usage or _usage(about.name)}\n```",
         "## Subjects",
         subjects_table(rows),
         "## Captions",
@@ -92,7 +92,7 @@ def counts_table(rows: Sequence[PhotoRow]) -> str:
                 sum(len(row.captions) for row in part),
             )
         )
-    return _table(header, lines)
+    return table(header, lines)
 
 
 def subjects_table(rows: Sequence[PhotoRow]) -> str:
@@ -113,7 +113,7 @@ def subjects_table(rows: Sequence[PhotoRow]) -> str:
                 ", ".join(sorted({row.licence for row in part})),
             )
         )
-    return _table(header, lines)
+    return table(header, lines)
 
 
 def captions_table(rows: Sequence[PhotoRow]) -> str:
@@ -131,7 +131,7 @@ def captions_table(rows: Sequence[PhotoRow]) -> str:
         ("words, longest", max(words)),
         ('start with "A {}"', starts),
     ]
-    return _table(("", "number"), lines)
+    return table(("", "number"), lines)
 
 
 def dropped_table(dropped: Sequence[Dropped]) -> str:
@@ -139,14 +139,14 @@ def dropped_table(dropped: Sequence[Dropped]) -> str:
     if not dropped:
         return "Nothing."
     lines = [(f"`{d.image}`", d.split, f"`{d.like}`", d.reason) for d in dropped]
-    return _table(("photo", "split", "repeats", "reason"), lines)
+    return table(("photo", "split", "repeats", "reason"), lines)
 
 
 def licences_table(rows: Sequence[PhotoRow]) -> str:
     """Photos under each licence."""
     number = Counter((row.licence, row.licence_url) for row in rows)
     lines = [(f"[{name}]({url})", n) for (name, url), n in sorted(number.items())]
-    return _table(("licence", "photos"), lines)
+    return table(("licence", "photos"), lines)
 
 
 def attribution_list(rows: Sequence[PhotoRow]) -> str:
@@ -165,7 +165,6 @@ def attribution_list(rows: Sequence[PhotoRow]) -> str:
 
 def _usage(name: str) -> str:
     return (
-        "```python\n"
         "import datasets, pdst\n"
         "\n"
         'ds = datasets.load_dataset("FOLDER")             # needs no pdst\n'
@@ -180,7 +179,7 @@ def _by_subject(rows: Iterable[PhotoRow]) -> list[tuple[str, list[PhotoRow]]]:
     return [(key, list(part)) for key, part in groupby(ordered, key=lambda row: row.subject_id)]
 
 
-def _table(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
+def table(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
     """A Markdown table."""
     rows = [header, ["---"] * len(header), *lines]
     return "\n".join("| " + " | ".join(str(cell) for cell in row) + " |" for row in rows)

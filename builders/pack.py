@@ -14,7 +14,7 @@ from builders.card import render_card
 from builders.rows import About, PhotoRow
 from pdst.dataset import load
 from pdst.errors import DatasetError
-from pdst.release import CARD_NAME, SCHEMAS, SPLITS, fingerprint, read_card
+from pdst.release import CARD_NAME, SCENES_NAME, SCHEMAS, SPLITS, fingerprint, read_card
 from pdst.types import Split
 
 SHARD_BYTES = 256 * 2**20
@@ -25,7 +25,12 @@ ROW_GROUP = 4
 
 
 def write_release(
-    folder: Path, rows: Iterable[PhotoRow], about: About, *, shard_bytes: int = SHARD_BYTES
+    folder: Path,
+    rows: Iterable[PhotoRow],
+    about: About,
+    *,
+    shard_bytes: int = SHARD_BYTES,
+    scenes: str | None = None,
 ) -> str:
     """Write a release; an older release in that place is replaced, anything else is not.
 
@@ -37,6 +42,7 @@ def write_release(
         rows: one a photo, in any order.
         about: what the card says.
         shard_bytes: image bytes a Parquet file holds at most.
+        scenes: facts of the pictures, JSON lines, for `scenes.jsonl`.
 
     Returns:
         The release's fingerprint.
@@ -53,6 +59,8 @@ def write_release(
     try:
         fresh.mkdir()
         digest = _write(fresh, ordered, about, shard_bytes)
+        if scenes is not None:
+            (fresh / SCENES_NAME).write_text(scenes, encoding="utf-8")
         load(fresh)  # what pdst refuses to read never becomes a release
         _swap(fresh, folder)
     finally:
@@ -82,7 +90,11 @@ def _check_replaceable(folder: Path) -> None:
     names = sorted(path.name for path in folder.iterdir())
     if not names:
         return
-    ours = {CARD_NAME, *(p.name for split in SPLITS for p in folder.glob(f"{split}-*.parquet"))}
+    ours = {
+        CARD_NAME,
+        SCENES_NAME,
+        *(p.name for split in SPLITS for p in folder.glob(f"{split}-*.parquet")),
+    }
     strangers = [name for name in names if name not in ours]
     card = read_card(folder, lambda finding: None)
     if strangers or card is None:

@@ -104,6 +104,7 @@ class About:
         licence_fields: the hub's `license`, `license_name`, `license_link` front matter.
         notes: Markdown, the last section: how it was made, known faults.
         dropped: photos left out.
+        usage: Python that opens it; None: what opens any folder.
     """
 
     name: str
@@ -112,3 +113,4 @@ class About:
     licence_fields: Mapping[str, str]
     notes: str
     dropped: tuple[Dropped, ...] = ()
+    usage: str | None = None

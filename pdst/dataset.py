@@ -6,16 +6,18 @@ The folder's format is written in `pdst.release`; `pdst.rows` reads and checks i
 from collections.abc import Mapping
 from pathlib import Path
 
+from pdst import miniature
 from pdst.errors import DatasetError, unknown_name
 from pdst.release import Card, Finding, read_card
 from pdst.rows import Release, Row, read_release
 from pdst.types import KINDS, Benchmark, Kind, Photo, Subject, TestPhoto
 
-EMBEDDED: Mapping[str, Path] = {}
-"""Releases that travel with the package: name -> folder. None does yet."""
+EMBEDDED: Mapping[str, Path] = {"miniature": miniature.DATA}
+"""Releases that travel with the package: name -> folder. The first is the default."""
 
 HOW_TO_GET = (
-    "Build a release, in a checkout of the repository, and say where it is:\n"
+    "With the package comes: miniature (20 drawn subjects).\n"
+    "Build another release, in a checkout of the repository, and say where it is:\n"
     "  python -m builders dreambooth30 --from PHOTOS --out DIR   (30 subjects, real photos)\n"
     "  python -m builders sketch --out DIR                       (drawn, nothing to download)\n"
     "then pdst.load(DIR), load_dataset('pdst', data_dir=DIR) or --benchmark DIR."
@@ -28,9 +30,9 @@ def load(source: str | Path | None = None, *, data_dir: str | Path | None = None
     Every hash is checked, and the fingerprint is recomputed. No image is decoded or kept.
 
     Args:
-        source: a release folder; or the name of a release: one that travels with the package, or,
-            with `data_dir`, the one that is in there.
-        data_dir: a release folder.
+        source: a release folder; or the name of a release: one that travels with the package
+            ("miniature"), or, with `data_dir`, the one that is in there.
+        data_dir: a release folder. Neither: the miniature.
 
     Returns:
         Subjects ordered by id, their photos ordered by id, whatever the files' order is.
@@ -53,13 +55,13 @@ def load(source: str | Path | None = None, *, data_dir: str | Path | None = None
 
 
 def find_named(name: str | None) -> Path:
-    """The folder of a release that travels with the package.
+    """The folder of a release that travels with the package; None: of the default one.
 
     Raises:
         DatasetError: if there is none of that name; the message says how to get one.
     """
     if name is None:
-        raise DatasetError(f"No release named, and none travels with pdst yet. {HOW_TO_GET}")
+        name = next(iter(EMBEDDED))
     if name not in EMBEDDED:
         raise DatasetError(f"{unknown_name('embedded release', name, EMBEDDED)} {HOW_TO_GET}")
     return EMBEDDED[name]

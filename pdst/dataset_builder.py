@@ -1,4 +1,6 @@
-"""In: a release folder. Out: `datasets.load_dataset("pdst", NAME, data_dir=FOLDER)`.
+"""In: a release's name or folder. Out: `load_dataset("pdst", NAME, data_dir=FOLDER)`.
+
+`load_dataset("pdst")` alone opens the miniature, which travels with the package.
 
 `pdst.registration` tells `datasets` of it. Plain `load_dataset(FOLDER)` works without any of this.
 """
@@ -29,7 +31,7 @@ class Pdst(Parquet):  # type: ignore[misc]  # `datasets` ships no types
         """Find the release and its files; `load_dataset` calls this.
 
         Args:
-            config_name: the release's name; None: whatever `data_dir` holds.
+            config_name: the release's name; None: whatever `data_dir` holds, or the miniature.
             data_dir: the release's folder; None: one that travels with the package.
             data_files: nothing, as half a release cannot be checked.
             others: see `datasets.DatasetBuilder`.

@@ -1,6 +1,6 @@
 """In: encoded images and encoders. Out: embeddings; every distinct image decoded and encoded once.
 
-Decoding, resizing and encoding overlap: threads decode and preprocess ahead while an encoder works.
+Threads decode and resize a batch; beside an accelerator they work a batch ahead of it.
 What is embedded together is decided by the plan alone, never by where a run was interrupted, so a
 resumed run has the same bits as an uninterrupted one.
 """
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 
 import numpy as np
 
@@ -47,10 +48,13 @@ class EmbedOptions:
     Attributes:
         batch: images a forward pass; halved by itself when memory runs out.
         workers: threads that decode and preprocess.
+        overlap: decode the next batch while this one is encoded. A gain where an accelerator
+            encodes; a loss on a CPU, where both want the same cores.
     """
 
     batch: int = 32
     workers: int = 2
+    overlap: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,25 +86,19 @@ def embed_images(
         image = decode_rgb(read())
         return pixel_digest(image), tuple(encoder.preprocess(image) for encoder in encoders)
 
-    ahead = max(2 * options.batch, options.workers)
-    waiting: deque[Future[tuple[str, tuple[Pixels, ...]]]] = deque()
-    ready: list[tuple[str, tuple[Pixels, ...]]] = []
+    reads = iter(images)
     with ThreadPoolExecutor(options.workers, thread_name_prefix="pdst-decode") as pool:
+
+        def submit() -> list[Future[tuple[str, tuple[Pixels, ...]]]]:
+            return [pool.submit(prepare, read) for read in islice(reads, options.batch)]
+
         try:
-            for read in images:
-                waiting.append(pool.submit(prepare, read))
-                if len(waiting) >= ahead:
-                    ready.append(waiting.popleft().result())
-                    if len(ready) == options.batch:
-                        yield from _encode(ready, encoders)
-                        ready = []
+            waiting = submit()
             while waiting:
-                ready.append(waiting.popleft().result())
-                if len(ready) == options.batch:
-                    yield from _encode(ready, encoders)
-                    ready = []
-            if ready:
+                ready = [future.result() for future in waiting]
+                waiting = submit() if options.overlap else []
                 yield from _encode(ready, encoders)
+                waiting = waiting or submit()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 

@@ -20,6 +20,10 @@ class EncoderError(PdstError):
     """An encoder's weights cannot be found or do not fit its architecture."""
 
 
+class BackboneError(PdstError):
+    """A base model's files cannot be found, or are not those of a Stable Diffusion."""
+
+
 class SettingsError(PdstError):
     """A setting has a value that cannot work, or differs from the run's own."""
 

@@ -165,11 +165,28 @@ def marks(loaded: LoadedGenerator, encoders: Encoders, settings: Settings) -> li
     ]
     if loaded.sees_test_split:
         found.append("reference row: the generator was given the held-out photos")
+    found.extend(_other_sampling(loaded, settings.protocol))
     if settings.limit is not None:
         found.append(f"--limit {settings.limit}")
     if settings.subjects is not None:
         found.append(f"--subjects {','.join(sorted(settings.subjects))}")
     return found
+
+
+def _other_sampling(loaded: LoadedGenerator, protocol: Protocol) -> list[str]:
+    """Where a generator that says how it samples does not sample as the protocol says.
+
+    The resolution may differ: it is the base model's, and every scorer resizes.
+    """
+    used = loaded.generator.info.settings.get("sampling")
+    if not isinstance(used, dict):
+        return []
+    wanted = asdict(protocol.sampling)
+    return [
+        f"sampled with {name} {used[name]}, the protocol says {wanted[name]}"
+        for name in ("sampler", "steps", "guidance")
+        if name in used and used[name] != wanted[name]
+    ]
 
 
 def _begin_session(

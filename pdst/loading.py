@@ -215,6 +215,8 @@ def _import(spec: str) -> _Found:
             file = getattr(found, "__file__", None)  # another file of that name may be in front
             what = f"attribute of {where}" + (f" ({file})" if file else "")
             raise GeneratorError(f"{spec}: {unknown_name(what, part, names)}") from error
+        except PdstError:
+            raise
         except Exception as error:  # a module that imports its parts when they are asked for
             raise GeneratorError(
                 f"{spec}: reading {where}.{part} raised {type(error).__name__}: {error}."

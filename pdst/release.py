@@ -1,7 +1,8 @@
 """In: a card to read. Out: the release format: columns, fingerprint, card, findings.
 
-One folder holds one release: `README.md` (the card), `train-*.parquet` and `test-*.parquet`. This
-file is the format's one definition: `builders` write by it, `pdst.dataset` reads by it.
+One folder holds one release: `README.md` (the card), `train-*.parquet` and `test-*.parquet`, and,
+where the pictures are drawn, `scenes.jsonl`. This file is the format's one definition: `builders`
+write by it, `pdst.dataset` reads by it.
 """
 
 import hashlib
@@ -20,6 +21,9 @@ from pdst.types import ID_PATTERN, Split
 
 SCHEMA_VERSION = 1
 CARD_NAME = "README.md"
+SCENES_NAME = "scenes.jsonl"
+"""What a drawn release knows of its pictures: an object a line, with `subject_id` and `image_id`.
+No method is shown it and no score depends on it."""
 SPLITS: tuple[Split, ...] = ("train", "test")
 
 VERSION_PATTERN = re.compile(r"\d+\.\d+\.\d+")

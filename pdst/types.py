@@ -157,8 +157,9 @@ class Case:
 class Sampling:
     """What a diffusion method that has the choice uses, so that samplers do not differ by accident.
 
-    A method without these knobs ignores them; what it used instead belongs in its
-    `GeneratorInfo.settings`.
+    A method without these knobs ignores them. One that has them says what it used in its
+    `GeneratorInfo.settings["sampling"]`, under the names here; a run with another sampler, number
+    of steps or guidance than its protocol's is marked.
     """
 
     sampler: str = "dpmsolver++2m"

@@ -69,3 +69,19 @@ def scorers(scorer_folders: tuple[Path, Path]) -> Encoders:
     """Both, loaded through the same code as the real ones."""
     clip, dino = scorer_folders
     return Encoders(clip=load_clip(str(clip)), dino=load_dino(str(dino)))
+
+
+@pytest.fixture(scope="session")
+def pipeline_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small Stable Diffusion with random weights and an AutoencoderTiny, like the miniature's."""
+    from tests.pipelines import write_pipeline  # imports torch, which light tests forbid
+
+    return write_pipeline(tmp_path_factory.mktemp("pipeline") / "small")
+
+
+@pytest.fixture(scope="session")
+def kl_pipeline_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with an AutoencoderKL, like Stable Diffusion 1.5's."""
+    from tests.pipelines import write_pipeline
+
+    return write_pipeline(tmp_path_factory.mktemp("pipeline") / "small-kl", vae="kl")

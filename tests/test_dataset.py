@@ -394,9 +394,11 @@ def test_train_rows_have_no_captions(tmp_path: Path) -> None:
 # --- names ---------------------------------------------------------------------------------------
 
 
-def test_without_a_release_the_error_says_how_to_get_one() -> None:
+def test_a_missing_release_is_answered_with_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="python -m builders dreambooth30 --from PHOTOS"):
-        load()
+        load(tmp_path / "nothing")
+    with pytest.raises(DatasetError, match=r"Known: miniature\."):
+        load("dreambooth31")
 
 
 def test_an_unknown_name_is_told_from_a_missing_folder(tmp_path: Path) -> None:

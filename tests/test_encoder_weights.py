@@ -231,7 +231,10 @@ def test_a_pickle_is_refused_with_the_reason_and_the_way_out(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("opanai", "No clip weights 'opanai': neither a file .* nor one of openai, hub:org/name"),
+        (
+            "opanai",
+            "No clip weights 'opanai': neither a file .* nor one of openai, miniature, hub:org",
+        ),
         ("untrained:x", "wanted untrained:SEED"),
         ("untrained:", "wanted untrained:SEED"),
         ("untrained:-1", "wanted untrained:SEED"),

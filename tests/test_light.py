@@ -16,7 +16,10 @@ from tests.made_runs import draw_card, made_cases, made_record, made_run, made_s
 WITHOUT_HEAVY = """
 import sys
 
-MODULES = {"torch", "torchvision", "open_clip", "timm", "transformers", "safetensors"}
+MODULES = {
+    "accelerate", "diffusers", "open_clip", "safetensors", "timm", "torch", "torchvision",
+    "transformers",
+}
 PACKAGES = MODULES | {"open_clip_torch", "open-clip-torch"}
 
 class Hiding:
@@ -40,6 +43,9 @@ class Hiding:
 sys.meta_path = [Hiding(finder) for finder in sys.meta_path]
 sys.path.insert(0, ROOT)
 """
+
+HEAVY_METHODS = ["pdst.methods.class_noun"]
+"""Methods that draw with networks, imported when they are asked for."""
 
 Light: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -125,7 +131,9 @@ def test_every_module_but_the_towers_is_imported(light: Light) -> None:
     """
     heavy = printed(light(program)).split()
     assert heavy
-    assert {name.rpartition(".")[0] for name in heavy} == {"pdst.encoders"}
+    towers = {"pdst.encoders", "pdst.diffusion"}
+    assert {name.rpartition(".")[0] for name in heavy} - {"pdst.methods"} == towers
+    assert [name for name in heavy if name.startswith("pdst.methods.")] == HEAVY_METHODS
 
 
 @pytest.mark.parametrize("command", [PDST, PDST_EVAL])
@@ -192,6 +200,29 @@ def test_finished_runs_are_shown_and_compared(
     assert "Gen 1" in table
     assert "</html>" in page.read_text("utf-8")
     assert "dino" in printed(light(PDST, "compare", *both, "--json"))
+
+
+def test_the_methods_are_listed_and_those_with_networks_say_what_to_install(light: Light) -> None:
+    program = """
+        import importlib.metadata
+        import pdst.methods
+        from pdst.errors import GeneratorError
+        from pdst.loading import load_generator
+        assert "ClassNoun" in dir(pdst.methods)
+        points = importlib.metadata.entry_points(group="pdst.generators")
+        print(*sorted(point.name for point in points if point.value.startswith("pdst.")))
+        for spec in ("pdst.methods:ClassNoun", "class-noun"):
+            try:
+                load_generator(spec)
+            except GeneratorError as error:
+                print(error)
+    """
+    names, *errors = printed(light(program)).splitlines()
+    assert {"class-noun", "copy-train"} <= set(names.split())
+    assert len(errors) == 2
+    for error in errors:
+        assert error.startswith("ClassNoun needs the package '")
+        assert error.endswith("Run: pip install 'pdst[diffusion]'")
 
 
 def test_the_untrained_scorers_say_what_to_install(light: Light, tiny_folder: Path) -> None:

@@ -36,7 +36,7 @@ def my_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_generator_of_the_readme_is_evaluated_by_its_command(
     my_module: Path, tiny_folder: Path, scorer_folders: tuple[Path, Path]
 ) -> None:
-    commands = re.findall(r"^pdst-eval (.*)$", block("--model my_module:Gen"), re.MULTILINE)
+    commands = re.findall(r"^pdst-eval (.*)$", block("--out runs/dimmer"), re.MULTILINE)
     arguments = commands[0].replace("--benchmark dreambooth30", f"--benchmark {tiny_folder}")
     clip, dino = scorer_folders
     scorers = ["--clip", str(clip), "--dino", str(dino), "--quiet"]

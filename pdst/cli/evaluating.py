@@ -12,6 +12,7 @@ import typer
 from pdst.cli import console
 from pdst.cli.console import EXIT_CODES, Bars, Version, failing_well, put, say
 from pdst.dataset import load
+from pdst.digest import Json
 from pdst.draw import DrawOptions
 from pdst.embed import EmbedOptions, Encoders
 from pdst.encoders import load_clip, load_dino
@@ -36,7 +37,7 @@ def pdst_eval(
         str,
         typer.Option(
             help="The generator: `module:attr` (a class, a factory or an object; the current "
-            "folder is on the path), or a plug-in's name (`copy-train`, `folder`, …).",
+            "folder is on the path), or a plug-in's name (`class-noun`, `copy-train`, …).",
             rich_help_panel=_WHAT,
         ),
     ],
@@ -48,10 +49,19 @@ def pdst_eval(
             rich_help_panel=_WHAT,
         ),
     ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            help="The base model of a diffusion method: `miniature`, `sd15`, a folder, or "
+            "`hub:org/name[@commit]`. Short for `--model-arg base=…`.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
     benchmark: Annotated[
         str | None,
         typer.Option(
-            help="A release folder, or the name of one that travels with the package.",
+            help="A release folder, or the name of one that travels with the package. Default: "
+            "miniature (20 drawn subjects).",
             rich_help_panel=_WHAT,
         ),
     ] = None,
@@ -83,20 +93,22 @@ def pdst_eval(
         ),
     ] = None,
     clip: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="CLIP's weights: `openai` (ViT-B/32, from the Hub), `hub:org/name`, a "
-            ".safetensors file, a folder, or `untrained[:SEED]` (plumbing only).",
+            help="CLIP's weights: `openai` (ViT-B/32, from the Hub), `miniature`, `hub:org/name`, "
+            "a .safetensors file, a folder, or `untrained[:SEED]` (plumbing only). Default: "
+            "miniature on the miniature, else openai.",
             rich_help_panel=_TEXT,
         ),
-    ] = "openai",
+    ] = None,
     dino: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="DINO's weights: `dino` (ViT-S/16, from the Hub), else as for --clip.",
+            help="DINO's weights: `dino` (ViT-S/16, from the Hub), else as for --clip. Default: "
+            "miniature on the miniature, else dino.",
             rich_help_panel=_TEXT,
         ),
-    ] = "dino",
+    ] = None,
     dtype: Annotated[
         str,
         typer.Option(
@@ -223,11 +235,11 @@ def pdst_eval(
         # What a generator prints is no result: stdout is for those.
         with console.stdout_for_results():
             home = Path.cwd()  # a generator may change the current directory
-            arguments = parse_arguments(model_arg or [])
+            arguments = _arguments(model_arg or [], base)
             where = _device(device)
             encoders = Encoders(
-                clip=load_clip(clip, device=where, dtype=dtype),
-                dino=load_dino(dino, device=where, dtype=dtype),
+                clip=load_clip(clip or _scorer(release, "openai"), device=where, dtype=dtype),
+                dino=load_dino(dino or _scorer(release, "dino"), device=where, dtype=dtype),
             )
             loaded = load_generator(model, arguments, benchmark=release)
             folder = out or _default_out(loaded, release, settings)
@@ -247,7 +259,11 @@ def pdst_eval(
                             retry_failed=retry_failed,
                             on_stuck=console.ended_at_once(console.STUCK),
                         ),
-                        embed=EmbedOptions(batch=_batch(batch_size, where), workers=workers),
+                        embed=EmbedOptions(
+                            batch=_batch(batch_size, where),
+                            workers=workers,
+                            overlap=not where.startswith("cpu"),
+                        ),
                         rescore=rescore,
                         accept_changed_code=accept_changed_code,
                     ),
@@ -257,6 +273,24 @@ def pdst_eval(
         _tell_failures(report)
         if report.drawn < report.expected:
             raise typer.Exit(console.INCOMPLETE)
+
+
+def _scorer(release: Benchmark, of_photos: str) -> str:
+    """Drawn pictures are scored by what was trained on such, photos by what the paper scores with.
+
+    Encoders of photos see little of who is in a drawing of 64 pixels, and the miniature's nothing
+    of a photo.
+    """
+    return "miniature" if release.name == "miniature" else of_photos
+
+
+def _arguments(pairs: list[str], base: str | None) -> dict[str, Json]:
+    arguments = parse_arguments(pairs)
+    if base is not None:
+        if "base" in arguments:
+            raise SettingsError("The base model is given twice, by --base and --model-arg base.")
+        arguments["base"] = base
+    return arguments
 
 
 def _listed(names: str | None) -> tuple[str, ...] | None:

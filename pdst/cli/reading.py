@@ -8,6 +8,7 @@ import typer
 
 from pdst.cli import console
 from pdst.cli.console import Version, failing_well, put, say
+from pdst.cli.experimenting import experiment
 from pdst.dataset import EMBEDDED, HOW_TO_GET, load
 from pdst.errors import SettingsError
 from pdst.metrics import METRICS
@@ -22,6 +23,8 @@ reading = typer.Typer(
     pretty_exceptions_enable=False,
     help="Releases, metrics and finished runs of PDST. To draw and score: `pdst-eval`.",
 )
+
+reading.add_typer(experiment, name="experiment")
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 
@@ -132,9 +135,15 @@ def show(
     html: Annotated[
         Path | None, typer.Option(help="Also write one self-contained HTML page here.")
     ] = None,
+    png: Annotated[
+        Path | None,
+        typer.Option(help="Also write one picture here: a row a subject, a column a run."),
+    ] = None,
     benchmark: Annotated[
         str | None,
-        typer.Option(help="The release, for the page to show its photos beside the images."),
+        typer.Option(
+            help="The release, for page and picture to show its photos beside the images."
+        ),
     ] = None,
     style: Annotated[str, typer.Option(help="terminal, markdown or latex.")] = "terminal",
     as_json: Json = False,
@@ -143,9 +152,12 @@ def show(
     from pdst.keys import distinct_names, refuse_differences, run_key
     from pdst.report.page import write_page
     from pdst.report.rows import table_rows
+    from pdst.report.sheet import write_sheet
     from pdst.report.table import latex_table, markdown_table, terminal_table
 
     with failing_well():
+        if png is not None and benchmark is None:
+            raise SettingsError("--png shows photos of the release: say which with --benchmark.")
         opened = [open_run(run) for run in runs]
         refuse_differences(
             [(n, run_key(r)) for n, r in zip(distinct_names(opened), opened, strict=True)]
@@ -159,8 +171,12 @@ def show(
             put(markdown_table(rows) if style == "markdown" else latex_table(rows))
         else:
             raise SettingsError(f"--style is '{style}', wanted terminal, markdown or latex.")
+        release = None if benchmark is None else load(benchmark)
+        if png is not None and release is not None:
+            write_sheet(opened, png, release)
+            say(f"Pictures: {png.resolve()}")
         if html is not None:
-            write_page(opened, html, benchmark=None if benchmark is None else load(benchmark))
+            write_page(opened, html, benchmark=release)
             say(f"Report: {html.resolve()}")
 
 

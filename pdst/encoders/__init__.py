@@ -38,7 +38,8 @@ def load_clip(spec: str = "openai", *, device: str = "cpu", dtype: str = "float3
 
     Args:
         spec: "openai" (the benchmark's: OpenAI ViT-B/32 at a pinned commit of the Hugging Face
-            Hub), `hub:org/name[@revision]`, a `.safetensors` file (open_clip's names, ViT-B/32), a
+            Hub), "miniature" (the package's own, for its drawn world alone),
+            `hub:org/name[@revision]`, a `.safetensors` file (open_clip's names, ViT-B/32), a
             folder (`open_clip_config.json` and `open_clip_model.safetensors`, any plain CLIP with
             its tokenizer), or `untrained[:SEED]`: random, for plumbing only.
         device: a torch device ("cpu", "cuda", "cuda:1", "mps").
@@ -61,9 +62,9 @@ def load_dino(spec: str = "dino", *, device: str = "cpu", dtype: str = "float32"
     """Load the DINO encoder.
 
     Args:
-        spec: "dino" (the benchmark's: the original ViT-S/16 at a pinned commit), or as `load_clip`;
-            files hold timm's names, folders `config.json` and `model.safetensors` as
-            `timm.models.save_for_hf` writes them.
+        spec: "dino" (the benchmark's: the original ViT-S/16 at a pinned commit), "miniature", or
+            as `load_clip`; files hold timm's names, folders `config.json` and `model.safetensors`
+            as `timm.models.save_for_hf` writes them.
         device: as `load_clip`.
         dtype: as `load_clip`.
 

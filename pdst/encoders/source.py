@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from pdst.errors import EncoderError
+from pdst.miniature import CLIP, DINO
 
 Family: TypeAlias = Literal["clip", "dino"]
 
@@ -27,6 +28,14 @@ class Pretrained:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Packaged:
+    """Trained weights that travel inside the package: their folder and their name in titles."""
+
+    folder: Path
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """What a folder (or a Hub repository) of one family holds, and what its names mean.
 
@@ -34,12 +43,14 @@ class Layout:
         library: whose format it is.
         config, weights: file names.
         pretrained: name -> published weights; the first is the family's default.
+        packaged: name -> weights inside the package.
     """
 
     library: str
     config: str
     weights: str
     pretrained: Mapping[str, Pretrained]
+    packaged: Mapping[str, Packaged]
 
 
 LAYOUTS: dict[Family, Layout] = {
@@ -53,6 +64,7 @@ LAYOUTS: dict[Family, Layout] = {
                 revision="ab5b8ef490e86faa07d3523926b842c765de1de5",
             )
         },
+        packaged={"miniature": Packaged(folder=CLIP, title="miniature RN23")},
     ),
     "dino": Layout(
         library="timm",
@@ -64,6 +76,7 @@ LAYOUTS: dict[Family, Layout] = {
                 revision="733b42a211ebe03aa7327050699cfcee7cd96123",
             )
         },
+        packaged={"miniature": Packaged(folder=DINO, title="miniature ViT-Ti/8")},
     ),
 }
 
@@ -73,14 +86,15 @@ class WeightsSource:
     """Where weights are to come from, before anything is read.
 
     Attributes:
-        kind: "pretrained" (a name), "hub" (org/name), "file", "folder" or "untrained".
+        kind: "pretrained" or "packaged" (a name), "hub" (org/name), "file", "folder" or
+            "untrained".
         name: the name, the repository, or the path.
         revision: of a Hub repository; None: its main branch.
         seed: of untrained weights.
     """
 
     family: Family
-    kind: Literal["pretrained", "hub", "file", "folder", "untrained"]
+    kind: Literal["pretrained", "packaged", "hub", "file", "folder", "untrained"]
     name: str
     revision: str | None = None
     seed: int = 0
@@ -107,9 +121,10 @@ def parse_weights(spec: str, family: Family) -> WeightsSource:
     """Understand what the user said about weights; reads nothing but whether a path exists.
 
     Args:
-        spec: a published name ("openai" for CLIP, "dino" for DINO), `hub:org/name[@revision]`, a
-            `.safetensors` file, a folder with configuration and weights, `untrained` or
-            `untrained:SEED`. A path that looks like a name is written `./openai`.
+        spec: a published name ("openai" for CLIP, "dino" for DINO), "miniature" (the package's
+            own), `hub:org/name[@revision]`, a `.safetensors` file, a folder with configuration and
+            weights, `untrained` or `untrained:SEED`. A path that looks like a name is written
+            `./openai`.
         family: whose weights.
 
     Raises:
@@ -118,6 +133,8 @@ def parse_weights(spec: str, family: Family) -> WeightsSource:
     layout = LAYOUTS[family]
     if spec in layout.pretrained:
         return WeightsSource(family=family, kind="pretrained", name=spec)
+    if spec in layout.packaged:
+        return WeightsSource(family=family, kind="packaged", name=spec)
     if spec == "untrained" or spec.startswith("untrained:"):
         digits = spec.partition(":")[2] or "0"
         if spec.endswith(":") or not (digits.isascii() and digits.isdecimal()):
@@ -145,9 +162,10 @@ def parse_weights(spec: str, family: Family) -> WeightsSource:
                 f"{layout.config} and {layout.weights}."
             )
         return WeightsSource(family=family, kind="file", name=str(path))
+    names = ", ".join((*layout.pretrained, *layout.packaged))
     raise EncoderError(
         f"No {family} weights '{spec}': neither a file or folder that exists, nor one of "
-        f"{', '.join(layout.pretrained)}, hub:org/name, untrained, untrained:SEED."
+        f"{names}, hub:org/name, untrained, untrained:SEED."
     )
 
 
@@ -176,6 +194,16 @@ def locate(source: WeightsSource) -> Located:
             label = f"{source.name} = hub:{pinned.repository}@{pinned.revision}"
             # The architecture of a name is ours to say, not the repository's.
             return Located(weights=Path(weights), config=None, label=label, name=source.name)
+        case "packaged":
+            packaged = layout.packaged[source.name]
+            if not (packaged.folder / layout.weights).is_file():
+                raise EncoderError(
+                    f"{source.family} weights '{source.name}': this copy of PDST carries none in "
+                    f"{packaged.folder.parent.name}/{packaged.folder.name}. Install PDST from a "
+                    "wheel, or run: python -m builders miniature train && "
+                    "python -m builders miniature export"
+                )
+            return _in_folder(packaged.folder, layout, label=source.name, name=packaged.title)
         case "hub":
             with _reaching(source.name, layout):
                 from huggingface_hub import snapshot_download

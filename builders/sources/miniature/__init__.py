@@ -1,0 +1,1 @@
+"""The miniature: a drawn world of subjects and places, and everything that is trained on it."""

@@ -1,0 +1,122 @@
+"""In: a command line. Out: the parts of the miniature, made anew where the package keeps them."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pdst.errors import PdstError, unknown_name
+from pdst.miniature import CLIP, DATA, DINO, GENERATOR, TRUTH
+
+miniature = typer.Typer(
+    name="miniature",
+    help="Make the drawn world that travels with the package, from seeds.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+
+Work = Annotated[
+    Path,
+    typer.Option("--work", metavar="DIR", help="Of scenes, checkpoints and curves; resumable."),
+]
+WORK = Path("build/miniature")
+
+
+@miniature.command("release")
+def make_release(
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="The folder that becomes the release.")
+    ] = DATA,
+) -> None:
+    """Draw the release `miniature`: 20 subjects, 300 pictures, 2,000 captions. Takes a minute."""
+    from builders.sources.miniature.release import write_miniature
+
+    fingerprint = write_miniature(
+        out.expanduser(), progress=lambda text: typer.echo(text, err=True)
+    )
+    typer.echo(json.dumps({"release": str(out), "fingerprint": fingerprint}, indent=1))
+
+
+@miniature.command("truth")
+def draw_truth(
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="The folder that the set goes into.")
+    ] = TRUTH,
+) -> None:
+    """Draw the truth set: pictures of known fidelity, for `pdst experiment metrics`. Minutes."""
+    from builders.sources.miniature.truth import write_truth
+
+    path = write_truth(out.expanduser())
+    typer.echo(json.dumps({"truth": str(path), "bytes": path.stat().st_size}, indent=1))
+
+
+@miniature.command("train")
+def train_stages(
+    stage: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[STAGE]...", help="vae, generator, clip, dino, judge; or all."),
+    ] = None,
+    work: Work = WORK,
+) -> None:
+    """Train networks from nothing, or go on from their checkpoints. Hours on two cores."""
+    from builders.sources.miniature.training.stages import SCHEDULES, STAGES
+
+    for name in _known(stage, list(STAGES)):
+        STAGES[name](work, SCHEDULES[name], _say)
+
+
+@miniature.command("gates")
+def measure_gates(
+    stage: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[STAGE]...", help="Stages to measure; or all that are trained."),
+    ] = None,
+    work: Work = WORK,
+) -> None:
+    """Measure the trained networks on held-out scenes, each gate beside its control."""
+    from rich.console import Console
+
+    from builders.sources.miniature.gates.report import GATES, measure, table, trained
+
+    gates = measure(work, _known(stage, list(GATES)) if stage else trained(work), _say)
+    Console(stderr=True).print(table(gates))
+    typer.echo(json.dumps([gate.to_json() for gate in gates], indent=1, ensure_ascii=False))
+
+
+@miniature.command("export")
+def export_weights(
+    part: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PART]...", help="generator, vae, clip, dino; or all."),
+    ] = None,
+    work: Work = WORK,
+) -> None:
+    """Write the trained weights into the package, as float16, where stock libraries open them."""
+    from builders.sources.miniature.export import export_generator, export_vae
+    from builders.sources.miniature.export_scorers import export_clip, export_dino
+
+    parts = {
+        "generator": (export_generator, GENERATOR),
+        "vae": (export_vae, GENERATOR),
+        "clip": (export_clip, CLIP),
+        "dino": (export_dino, DINO),
+    }
+    for name in _known(part, list(parts)):
+        write, out = parts[name]
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write(work, out)
+        size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+        typer.echo(json.dumps({"part": name, "bytes": size}))
+
+
+def _known(asked: list[str] | None, names: list[str]) -> list[str]:
+    for name in asked or ():
+        if name not in names:
+            raise PdstError(unknown_name("part", name, names))
+    return asked or names
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201  # progress goes to stderr

@@ -1,0 +1,1 @@
+"""Trained networks in; each gate of the miniature beside its control out."""

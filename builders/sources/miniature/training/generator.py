@@ -1,0 +1,205 @@
+"""Captioned latents in; a text encoder and a UNet of Stable Diffusion 1.5's shape out.
+
+Sixteen cross-attention layers in the same places, noise prediction, the same betas; narrower, and
+on 16 x 16 latents. Both networks learn together from nothing.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderTiny, DDPMScheduler, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from builders.sources.miniature.training.data import SIZE, Drawn
+from builders.sources.miniature.training.vae import CHANNELS, pixels
+from builders.sources.miniature.training.words import CONTEXT
+
+BATCH = 32
+WIDTH = 192
+"""Of text states, and so of the keys and values of cross-attention."""
+EMPTY = 0.1
+"""Share of captions left empty, for classifier-free guidance."""
+SUBJECT = 2.0
+"""What a latent inside the mask counts more; where it is right does not move by it."""
+GAMMA = 5.0
+"""Of min-SNR weighting (Hang et al., ICCV 2023)."""
+BETAS = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "num_train_timesteps": 1000,
+}
+
+
+def new_text_encoder(tokenizer: CLIPTokenizer, seed: int = 0) -> CLIPTextModel:
+    """An untrained text encoder of three layers."""
+    torch.manual_seed(seed)
+    return CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=WIDTH,
+            intermediate_size=4 * WIDTH,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            max_position_embeddings=CONTEXT,
+            projection_dim=WIDTH,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+            attn_implementation="eager",
+        )
+    )
+
+
+def new_unet(seed: int = 0) -> UNet2DConditionModel:
+    """An untrained UNet: 17 million weights, sixteen cross-attention layers."""
+    torch.manual_seed(seed)
+    unet = UNet2DConditionModel(
+        sample_size=SIZE // 4,
+        in_channels=CHANNELS,
+        out_channels=CHANNELS,
+        layers_per_block=2,
+        block_out_channels=(64, 128, 160, 160),
+        cross_attention_dim=WIDTH,
+        attention_head_dim=4,
+    )
+    # On CPUs the fused attention is slow at so small heads, backwards above all.
+    unet.set_attn_processor(AttnProcessor())
+    return unet
+
+
+@dataclass(frozen=True, slots=True)
+class Captioned:
+    """What the generator learns from.
+
+    Attributes:
+        latents: (N, C, 16, 16) float16, scaled to unit variance.
+        weights: (N, 1, 16, 16) float16: the mask, in [0, 1].
+        tokens: (N, C, L) int16: C captions a scene.
+        empty: (L,) int16: the empty caption.
+    """
+
+    latents: NDArray[np.float16]
+    weights: NDArray[np.float16]
+    tokens: NDArray[np.int16]
+    empty: NDArray[np.int16]
+
+
+def captioned(
+    drawn: Drawn, vae: AutoencoderTiny, tokenizer: CLIPTokenizer, cache: Path | None = None
+) -> Captioned:
+    """Encode every scene and its captions once.
+
+    Args:
+        drawn: the scenes.
+        vae: trained; its `scaling_factor` is applied.
+        tokenizer: pads to its context.
+        cache: folder for the latents, which take minutes; they belong to this VAE alone.
+    """
+    kept = None if cache is None else cache / "latents.npy"
+    if kept is not None and kept.exists():
+        latents = np.load(kept)
+    else:
+        latents = np.empty((len(drawn), CHANNELS, SIZE // 4, SIZE // 4), np.float16)
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            for start in range(0, len(drawn), 64):
+                made = vae.encoder(pixels(drawn.images[start : start + 64])).float()
+                latents[start : start + 64] = (made * vae.config.scaling_factor).numpy()
+        if kept is not None:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            np.save(kept, latents)
+    weights = np.empty((len(drawn), 1, SIZE // 4, SIZE // 4), np.float16)
+    for start in range(0, len(drawn), 2048):
+        masks = torch.from_numpy(np.ascontiguousarray(drawn.masks[start : start + 2048]))
+        part = functional.avg_pool2d(masks.float()[:, None] / 255, 4)
+        weights[start : start + 2048] = part.numpy()
+    flat = [caption for told in drawn.captions for caption in told]
+    tokens = _tokens(tokenizer, flat).reshape(len(drawn), -1, CONTEXT)
+    return Captioned(latents, weights, tokens, _tokens(tokenizer, [""])[0])
+
+
+def _tokens(tokenizer: CLIPTokenizer, captions: list[str]) -> NDArray[np.int16]:
+    found = tokenizer(
+        captions, padding="max_length", truncation=True, max_length=CONTEXT, return_tensors="np"
+    )
+    return np.asarray(found["input_ids"], np.int16)
+
+
+class GeneratorStage:
+    """Noise prediction on captioned latents, text encoder and UNet together."""
+
+    name = "generator"
+
+    def __init__(
+        self, learned: Captioned, held_out: Captioned, tokenizer: CLIPTokenizer, *, seed: int = 0
+    ) -> None:
+        """Train on `learned`; the curve is of `held_out`."""
+        self.learned, self.held_out = learned, held_out
+        self.modules = nn.ModuleDict(
+            {"text_encoder": new_text_encoder(tokenizer, seed), "unet": new_unet(seed)}
+        )
+        scheduler = DDPMScheduler(**BETAS)
+        self.kept = scheduler.alphas_cumprod.sqrt()
+        self.noised = (1 - scheduler.alphas_cumprod).sqrt()
+        ratio = scheduler.alphas_cumprod / (1 - scheduler.alphas_cumprod)
+        self.weights = ratio.clamp(max=GAMMA) / ratio
+
+    def loss(self, step: int, rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        """On a batch of latents, each with one of its captions or none."""
+        learned = self.learned
+        rows = torch.randint(len(learned.latents), (BATCH,), generator=rng).numpy()
+        which = torch.randint(learned.tokens.shape[1], (BATCH,), generator=rng).numpy()
+        tokens = learned.tokens[rows, which].astype(np.int64)
+        tokens[(torch.rand(BATCH, generator=rng) < EMPTY).numpy()] = learned.empty
+        # One step of noise each, spread evenly over a batch: fewer batches are all easy.
+        spread = (torch.arange(BATCH) + torch.rand(BATCH, generator=rng)) / BATCH
+        steps = (1000 * spread).long().clamp(max=999)
+        noise = torch.randn((BATCH, *learned.latents.shape[1:]), generator=rng)
+        clean = torch.from_numpy(learned.latents[rows]).float()
+        inside = torch.from_numpy(learned.weights[rows]).float()
+        error = self._error(self.modules, clean, torch.from_numpy(tokens), steps, noise)
+        weight = 1 + SUBJECT * inside
+        each = (weight * error).mean((1, 2, 3)) / weight.mean((1, 2, 3))
+        plain = error.mean((1, 2, 3)).detach()
+        return (self.weights[steps] * each).mean(), {"mse": float(plain.mean())}
+
+    def after(self, step: int) -> None:
+        """Nothing follows."""
+
+    def evaluate(self, modules: nn.ModuleDict) -> dict[str, float]:
+        """Squared error of the noise on held-out scenes, whole and in masks, at fixed noise."""
+        held, rng = self.held_out, torch.Generator().manual_seed(1)
+        count = min(192, len(held.latents))
+        steps = ((torch.arange(count) + 0.5) * 1000 / count).long()
+        noise = torch.randn((count, *held.latents.shape[1:]), generator=rng)
+        clean = torch.from_numpy(held.latents[:count]).float()
+        tokens = torch.from_numpy(held.tokens[:count, 0].astype(np.int64))
+        inside = torch.from_numpy(held.weights[:count]).float()
+        parts = [
+            self._error(
+                modules, clean[s : s + 48], tokens[s : s + 48], steps[s : s + 48], noise[s : s + 48]
+            )
+            for s in range(0, count, 48)
+        ]
+        error = torch.cat(parts)
+        subject = (error * inside).sum() / (inside.sum() * error.shape[1])
+        return {"held-out mse": float(error.mean()), "held-out mse in masks": float(subject)}
+
+    def _error(
+        self, modules: nn.ModuleDict, clean: Tensor, tokens: Tensor, steps: Tensor, noise: Tensor
+    ) -> Tensor:
+        kept, noised = (
+            self.kept[steps][:, None, None, None],
+            self.noised[steps][:, None, None, None],
+        )
+        with torch.autocast("cpu", torch.bfloat16):
+            states = modules["text_encoder"](tokens).last_hidden_state
+            said = modules["unet"](kept * clean + noised * noise, steps, states).sample
+        error: Tensor = said.float() - noise
+        return error.square()

@@ -1,0 +1,1 @@
+"""Experiments about the benchmark itself: is what it measures what it says?"""
