@@ -93,11 +93,16 @@ def _drawn(
     if drawn is None or drawn.encoded is None:
         return None, (drawn.reason if drawn else None) or "no image"
     said = [
-        f"{metric_title(metric)} {number(float(row[metric]))}"
+        f"{metric_title(metric)} {_plain(number(float(row[metric])))}"
         for metric in SHOWN
         if metric in row.index and not pd.isna(row[metric])
     ]
-    return decode_rgb(drawn.encoded, str(row["key"])), "\n".join(said)
+    return decode_rgb(drawn.encoded, str(row["key"])), ", ".join(said)
+
+
+def _plain(value: str) -> str:
+    """With a hyphen for minus: the font that travels with Pillow has no minus sign."""
+    return value.replace("\u2212", "-")
 
 
 def _place(

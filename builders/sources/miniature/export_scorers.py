@@ -108,6 +108,8 @@ def _begun(out: Path) -> Path:
 
 
 def _finished(made: Path, out: Path) -> None:
+    for path in made.iterdir():
+        path.chmod(0o644)  # safetensors writes for its owner alone
     shutil.rmtree(out, ignore_errors=True)
     made.rename(out)
 
