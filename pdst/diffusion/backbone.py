@@ -20,6 +20,7 @@ from transformers.utils import logging as transformers_logging
 
 from pdst.diffusion.source import digest, locate, read_json
 from pdst.digest import Json
+from pdst.encoders.devices import device_named
 from pdst.errors import BackboneError, unknown_name
 
 DTYPES: dict[str, torch.dtype] = {
@@ -222,16 +223,7 @@ def _require_fit(label: str, unet: Any, vae: Any, text_encoder: Any, tokenizer: 
 def _device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise BackboneError(
-            f"No device '{name}' for the base model here ({reason}). "
-            "Use cpu, or see torch.cuda.is_available()."
-        ) from error
-    return device
+    return device_named(name, what="the base model", error=BackboneError)
 
 
 def _dtype(name: str, device: torch.device) -> torch.dtype:

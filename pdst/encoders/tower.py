@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from pdst.encoders.devices import device_named
 from pdst.encoders.preprocess import resize_and_crop
 from pdst.encoders.spec import Dtype, Embeddings, EncoderSpec, Pixels
 from pdst.errors import EncoderError, unknown_name
@@ -174,16 +175,7 @@ def pick_device(name: str) -> torch.device:
     Raises:
         EncoderError: if there is no such device here.
     """
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise EncoderError(
-            f"No device '{name}' for the encoders here ({reason}). "
-            "Use cpu, or see torch.cuda.is_available()."
-        ) from error
-    return device
+    return device_named(name, what="the encoders", error=EncoderError)
 
 
 def check_dtype(name: str) -> Dtype:

@@ -112,12 +112,6 @@ def filled(caption: str, words: str) -> str:
     return before + words + after
 
 
-def colour_words(identity: Identity) -> tuple[str, ...]:
-    """The colours that a viewer would name, most visible first."""
-    two = identity.pattern != "plain"
-    return (identity.main, identity.second) if two else (identity.main,)
-
-
 def _coloured(identity: Identity) -> str:
     return f"{identity.main} {identity.class_noun}"
 

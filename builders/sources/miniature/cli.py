@@ -1,7 +1,6 @@
 """In: a command line. Out: the parts of the miniature, made anew where the package keeps them."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -119,4 +118,4 @@ def _known(asked: list[str] | None, names: list[str]) -> list[str]:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201  # progress goes to stderr
+    typer.echo(text, err=True)

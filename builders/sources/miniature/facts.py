@@ -7,8 +7,6 @@ Lengths are in units: a picture is 128 x 128 units whatever its size in pixels, 
 from dataclasses import dataclass
 from typing import Literal
 
-from builders.sources.miniature.palette import COLOURS
-
 Kind = Literal["living", "rigid"]
 
 LIVING = (
@@ -182,9 +180,3 @@ class Scene:
     prop: Prop | None
     camera: Camera
     seed: int
-
-
-def check_names() -> None:
-    """The tables agree with one another."""
-    assert set(ACTIONS) == set(CLASSES)
-    assert set(THING_COLOURS) <= set(COLOURS)
