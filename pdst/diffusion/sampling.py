@@ -125,12 +125,39 @@ def sample(
     Raises:
         SettingsError: as `solver`.
     """
+
+    def told(first: int, last: int) -> Told:
+        some = torch.stack([*states[first:last]])
+        return _always(torch.cat([empty.expand_as(some), some]).to(backbone.dtype))
+
+    return sample_told(backbone, told, seeds, sampling, batch=batch)
+
+
+def sample_told(
+    backbone: Backbone,
+    told: Callable[[int, int], Told],
+    seeds: Sequence[int],
+    sampling: Sampling,
+    *,
+    batch: int,
+) -> list[Image.Image]:
+    """Draw one image for each seed, in order, whatever the UNet is told of it.
+
+    Args:
+        backbone: who draws.
+        told: from the first image of a batch and the one after its last to what the UNet is told.
+        seeds: one in [0, 2**32) each.
+        sampling: how.
+        batch: images a pass of the UNet, which takes twice as many rows.
+
+    Raises:
+        SettingsError: as `solver`.
+    """
     images: list[Image.Image] = []
-    for first in range(0, len(states), batch):
-        some = torch.stack([*states[first : first + batch]])
-        rows = torch.cat([empty.expand_as(some), some]).to(backbone.dtype)
-        noise = start(backbone, seeds[first : first + batch], sampling.resolution)
-        latents = denoise(backbone, noise, _always(rows), sampling)
+    for first in range(0, len(seeds), batch):
+        last = min(first + batch, len(seeds))
+        noise = start(backbone, seeds[first:last], sampling.resolution)
+        latents = denoise(backbone, noise, told(first, last), sampling)
         with exact(backbone.device):
             for part in torch.split(latents, DECODED_AT_ONCE):
                 images.extend(to_images(decode(backbone.vae, part)))

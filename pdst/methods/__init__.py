@@ -10,10 +10,13 @@ from pdst.errors import GeneratorError
 
 if TYPE_CHECKING:
     from pdst.methods.class_noun import ClassNoun
+    from pdst.methods.inversions import NeTI, NeTIPlus, TextualInversion, TIPlus
 
-__all__ = ["ClassNoun"]
+__all__ = ["ClassNoun", "NeTI", "NeTIPlus", "TIPlus", "TextualInversion"]
 
-_HOMES = {"ClassNoun": "pdst.methods.class_noun"}
+_HOMES = {"ClassNoun": "pdst.methods.class_noun"} | dict.fromkeys(
+    ("NeTI", "NeTIPlus", "TIPlus", "TextualInversion"), "pdst.methods.inversions"
+)
 
 _PACKAGES = frozenset({"accelerate", "diffusers", "safetensors", "torch", "transformers"})
 

@@ -58,12 +58,16 @@ def train_stages(
         typer.Argument(metavar="[STAGE]...", help="vae, generator, clip, dino, judge; or all."),
     ] = None,
     work: Work = WORK,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes of one thread each that train together.")
+    ] = 1,
 ) -> None:
     """Train networks from nothing, or go on from their checkpoints. Hours on two cores."""
-    from builders.sources.miniature.training.stages import SCHEDULES, STAGES
+    from builders.sources.miniature.training.stages import STAGES, train_stage
+    from builders.sources.miniature.training.team import together
 
     for name in _known(stage, list(STAGES)):
-        STAGES[name](work, SCHEDULES[name], _say)
+        together(workers, train_stage, name, work)
 
 
 @miniature.command("gates")

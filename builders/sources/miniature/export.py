@@ -12,7 +12,12 @@ from diffusers import AutoencoderTiny, DPMSolverMultistepScheduler, StableDiffus
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from builders.sources.miniature.training.generator import BETAS, new_text_encoder, new_unet
+from builders.sources.miniature.training.generator import (
+    BETAS,
+    CONTEXT,
+    new_text_encoder,
+    new_unet,
+)
 from builders.sources.miniature.training.loop import averaged_weights
 from builders.sources.miniature.training.stages import miniature_tokenizer, trained_vae
 from pdst.diffusion.sampling import SOLVER
@@ -49,6 +54,9 @@ def export_generator(work: Path, out: Path) -> None:
     # The very files that it was trained with, not what this version of transformers makes of them.
     shutil.rmtree(made / "tokenizer")
     shutil.copytree(work / "tokenizer", made / "tokenizer")
+    path = made / "tokenizer" / "tokenizer_config.json"
+    settings = {**json.loads(path.read_text("utf-8")), "model_max_length": CONTEXT}
+    path.write_text(json.dumps(settings, indent=2) + "\n")
     shutil.rmtree(out, ignore_errors=True)
     made.rename(out)
 

@@ -17,6 +17,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from builders.sources.miniature.training.team import ALONE, Team
+
 Log = Callable[[str], None]
 
 
@@ -83,6 +85,7 @@ def train(
     save_every: float = 240.0,
     evaluate_every: int = 500,
     log: Log = print,
+    team: Team = ALONE,
 ) -> nn.ModuleDict:
     """Train a stage, from its checkpoint if there is one, and return the averaged weights.
 
@@ -94,6 +97,7 @@ def train(
         save_every: seconds between checkpoints.
         evaluate_every: steps between measures on the average.
         log: is told what happens.
+        team: the workers that train it together, each with batches of its own.
     """
     folder.mkdir(parents=True, exist_ok=True)
     optimizer = torch.optim.AdamW(
@@ -104,15 +108,18 @@ def train(
         fused=True,
     )
     averaged = {name: tensor.detach().clone() for name, tensor in _state(stage.modules).items()}
-    step = _resume(folder, stage, optimizer, averaged)
-    if step:
+    checkpoint = _checkpoint(folder, team)
+    step = _resume(checkpoint, stage, optimizer, averaged)
+    if step and team.rank == 0:
         log(f"{stage.name}: goes on from step {step}")
     before_cool_down = math.floor(schedule.steps * (1 - schedule.cool_down))
     saved = begun = time.monotonic()
     sums: dict[str, float] = {}
     since = 0
     while step < schedule.steps:
-        rng = torch.Generator().manual_seed(1_000_003 * (seed + 1) + step)
+        rng = torch.Generator().manual_seed(
+            1_000_003 * (seed + 1) + 7_919_000_027 * team.rank + step
+        )
         for group in optimizer.param_groups:
             group["lr"] = schedule.rate_at(step)
         loss, told = stage.loss(step, rng)
@@ -122,6 +129,9 @@ def train(
         if torch.isfinite(norm):
             optimizer.step()
         step += 1
+        agreeing = team.agrees_at(step) or step == schedule.steps
+        if agreeing:
+            team.agree(stage.modules)
         stage.after(step)
         decay = min(schedule.average, (1 + step) / (10 + step))
         with torch.no_grad():
@@ -134,7 +144,7 @@ def train(
         for name, value in {"loss": float(loss.detach()), **told}.items():
             sums[name] = sums.get(name, 0.0) + value
         last = step == schedule.steps
-        if step % evaluate_every == 0 or last:
+        if team.rank == 0 and (step % evaluate_every == 0 or last):
             means = {name: value / since for name, value in sums.items()}
             row = {"step": step, "seconds": round(time.monotonic() - begun, 1), **means}
             with _Averaged(stage.modules, averaged), torch.inference_mode():
@@ -143,10 +153,11 @@ def train(
             with (folder / "curve.jsonl").open("a") as curve:
                 curve.write(json.dumps(row) + "\n")
             log(f"{stage.name}: " + ", ".join(f"{k} {v:.4g}" for k, v in row.items()))
-        if time.monotonic() - saved > save_every or last or step == before_cool_down:
-            _save(folder / "checkpoint.safetensors", stage, optimizer, averaged, step, schedule)
+        due = agreeing and team.decides(time.monotonic() - saved > save_every)
+        if due or last or step == before_cool_down:
+            _save(checkpoint, stage, optimizer, averaged, step, schedule)
             if step == before_cool_down:
-                level = folder / "before-cool-down.safetensors"
+                level = checkpoint.with_name(f"before-cool-down{checkpoint.stem[10:]}.safetensors")
                 _save(level, stage, optimizer, averaged, step, schedule)
             saved = time.monotonic()
     stage.modules.load_state_dict(averaged)
@@ -199,13 +210,19 @@ def _save(
     temporary.replace(path)
 
 
+def _checkpoint(folder: Path, team: Team) -> Path:
+    """A worker's own; the first one's is the training's."""
+    return folder / (
+        f"checkpoint-{team.rank}.safetensors" if team.rank else "checkpoint.safetensors"
+    )
+
+
 def _resume(
-    folder: Path,
+    path: Path,
     stage: Stage,
     optimizer: torch.optim.Optimizer,
     averaged: dict[str, Tensor],
 ) -> int:
-    path = folder / "checkpoint.safetensors"
     if not path.exists():
         return 0
     with safe_open(path, "pt") as kept:

@@ -4,7 +4,9 @@ The order is vae, generator, clip, dino, judge; only the generator needs another
 """
 
 import shutil
+import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from builders.sources.miniature.training.dino import DinoStage
 from builders.sources.miniature.training.generator import GeneratorStage, captioned
 from builders.sources.miniature.training.judge import JudgeStage
 from builders.sources.miniature.training.loop import Log, Schedule, train
+from builders.sources.miniature.training.team import ALONE, Team
 from builders.sources.miniature.training.vae import VaeStage, mean_and_std
 from builders.sources.miniature.training.words import real_captions, write_tokenizer
 from pdst.errors import PdstError
@@ -40,17 +43,17 @@ JUDGED_SCENES = 20_000
 
 SCHEDULES = {
     "vae": Schedule(steps=9_000, rate=2e-3, cool_down=0.5, average=0.998, decay=0.0),
-    "generator": Schedule(steps=60_000, rate=6e-4, cool_down=0.2, average=0.999),
+    "generator": Schedule(steps=8_000, rate=1e-3, cool_down=0.25, average=0.998),
     "clip": Schedule(steps=6_000, rate=2e-3, cool_down=0.5, average=0.995, decay=0.02),
     "dino": Schedule(steps=4_000, rate=1e-3, cool_down=0.5, average=0.995, decay=0.02),
     "judge": Schedule(steps=2_000, rate=3e-3, cool_down=0.7, average=0.98, decay=0.02),
 }
 
 
-def train_vae(work: Path, schedule: Schedule, log: Log) -> None:
+def train_vae(work: Path, schedule: Schedule, log: Log, team: Team = ALONE) -> None:
     """Train the autoencoder, and write it with its scaling factor into `vae/model`."""
     learned, held_out = generator_scenes(work, log), unseen_scenes(work, log)
-    modules = train(VaeStage(learned, held_out), schedule, work / "vae", log=log)
+    modules = train(VaeStage(learned, held_out), schedule, work / "vae", log=log, team=team)
     vae: Any = modules["vae"]
     with torch.inference_mode():
         mean, std = mean_and_std(vae, learned.images[:1024])
@@ -59,33 +62,39 @@ def train_vae(work: Path, schedule: Schedule, log: Log) -> None:
     vae.save_pretrained(work / "vae" / "model")
 
 
-def train_generator(work: Path, schedule: Schedule, log: Log) -> None:
+def train_generator(work: Path, schedule: Schedule, log: Log, team: Team = ALONE) -> None:
     """Train text encoder and UNet on the trained autoencoder's latents."""
     vae = trained_vae(work)
     tokenizer = miniature_tokenizer(work)
     learned = captioned(generator_scenes(work, log), vae, tokenizer, work / "generator" / "latents")
     held_out = captioned(unseen_scenes(work, log), vae, tokenizer)
     stage = GeneratorStage(learned, held_out, tokenizer)
-    train(stage, schedule, work / "generator", log=log)
+    train(stage, schedule, work / "generator", log=log, team=team)
 
 
-def train_clip(work: Path, schedule: Schedule, log: Log) -> None:
+def train_clip(work: Path, schedule: Schedule, log: Log, team: Team = ALONE) -> None:
     """Train CLIP's two towers."""
     learned, held_out = subject_scenes(work, log), unseen_scenes(work, log)
-    train(ClipStage(learned, held_out, miniature_tokenizer(work)), schedule, work / "clip", log=log)
+    train(
+        ClipStage(learned, held_out, miniature_tokenizer(work)),
+        schedule,
+        work / "clip",
+        log=log,
+        team=team,
+    )
 
 
-def train_dino(work: Path, schedule: Schedule, log: Log) -> None:
+def train_dino(work: Path, schedule: Schedule, log: Log, team: Team = ALONE) -> None:
     """Train DINO on several scenes of each subject."""
     learned, held_out = subject_scenes(work, log), unseen_subjects(work, log)
     stage = DinoStage(learned, held_out, pool="scorers", drawn_seed=1)
-    train(stage, schedule, work / "dino", log=log)
+    train(stage, schedule, work / "dino", log=log, team=team)
 
 
-def train_judge(work: Path, schedule: Schedule, log: Log) -> None:
+def train_judge(work: Path, schedule: Schedule, log: Log, team: Team = ALONE) -> None:
     """Train the classifier that judges what the generator draws."""
     learned, held_out = judged_scenes(work, log), unseen_scenes(work, log)
-    train(JudgeStage(learned, held_out), schedule, work / "judge", log=log)
+    train(JudgeStage(learned, held_out), schedule, work / "judge", log=log, team=team)
 
 
 def trained_vae(work: Path) -> AutoencoderTiny:
@@ -161,10 +170,15 @@ def unseen_scenes(work: Path, log: Log) -> Drawn:
     return drawn_scenes(work / "scenes", pool="held out", seed=0, count=1000, progress=log)
 
 
-STAGES: dict[str, Callable[[Path, Schedule, Log], None]] = {
+STAGES: dict[str, Callable[[Path, Schedule, Log, Team], None]] = {
     "vae": train_vae,
     "generator": train_generator,
     "clip": train_clip,
     "dino": train_dino,
     "judge": train_judge,
 }
+
+
+def train_stage(team: Team, name: str, work: Path) -> None:
+    """One worker's part of a stage, as its schedule says."""
+    STAGES[name](work, SCHEDULES[name], partial(print, file=sys.stderr, flush=True), team)
