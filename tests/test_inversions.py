@@ -1,0 +1,229 @@
+"""TI, NeTI and both +: what they learn from, what they keep, what others read of it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+from PIL import Image
+from safetensors.torch import load_file
+from torch import Tensor
+
+from pdst.diffusion import training
+from pdst.diffusion.backbone import Backbone, load_backbone
+from pdst.diffusion.photos import LatentPhotos, latent_photos
+from pdst.diffusion.sampling import prompt_states, sample
+from pdst.diffusion.tokens import ATTRACTOR, PLACEHOLDER
+from pdst.diffusion.training import Student, TrainingOptions, Watched, train
+from pdst.errors import DatasetError, SettingsError
+from pdst.methods import NeTI, NeTIPlus, TextualInversion, TIPlus
+from pdst.methods.checkpoints import load_words
+from pdst.methods.inversion import (
+    Classroom,
+    Inversion,
+    InversionSettings,
+    NeTISettings,
+    PlusSettings,
+)
+from pdst.testing import check_generator, drawn_benchmark
+from pdst.types import Subject
+
+# Their class nouns are not one token of the small vocabulary; "a" is.
+BALL, PUP = (replace(one, init_token="a") for one in drawn_benchmark().subjects)
+PLUS = PlusSettings(attractor="a")
+USUAL = TrainingOptions()
+
+
+@pytest.fixture(scope="module")
+def backbone(pipeline_folder: Path) -> Backbone:
+    return load_backbone(str(pipeline_folder), device="cpu")
+
+
+def photos_of(backbone: Backbone, subject: Subject, *, masked: bool) -> LatentPhotos:
+    return latent_photos(backbone, subject.train, 32, masked=masked)
+
+
+def learned(
+    backbone: Backbone,
+    folder: Path,
+    settings: InversionSettings,
+    plus: PlusSettings | None,
+    subjects: tuple[Subject, ...] = (BALL,),
+    options: TrainingOptions = USUAL,
+    photos: LatentPhotos | None = None,
+) -> list[dict[str, Tensor]]:
+    """Train and return all parameters that came out, a subject each."""
+    room = Classroom(backbone, settings, plus)
+    students = [
+        Inversion(room, one, photos or photos_of(backbone, one, masked=plus is not None))
+        for one in subjects
+    ]
+    folders = [folder / one.subject_id for one in subjects]
+    train(students, room.lesson, settings, [{} for _ in subjects], folders, options)
+    return [
+        {f"{name}/{key}": value for name, word in words.items() for key, value in state(word)}
+        for words in map(load_words, folders)
+    ]
+
+
+def state(word: Any) -> list[tuple[str, Tensor]]:
+    return list(word.state_dict().items())
+
+
+def test_ti_plus_with_one_pool_no_contrast_and_full_masks_is_ti_bit_for_bit(
+    backbone: Backbone, tmp_path: Path
+) -> None:
+    settings = InversionSettings(steps=4, batch=4, rate=1e-2, templates="pdst")
+    (plain,) = learned(backbone, tmp_path / "ti", settings, None)
+    photos = photos_of(backbone, BALL, masked=True)
+    assert photos.masks is not None
+    full = replace(photos, masks=torch.ones_like(photos.masks))
+    reduced = replace(PLUS, pools=(1.0, 0.0, 0.0), contrast=0.0)
+    (plus,) = learned(backbone, tmp_path / "plus", settings, reduced, photos=full)
+    assert torch.equal(plain[f"{PLACEHOLDER}/vectors"], plus[f"{PLACEHOLDER}/vectors"])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        InversionSettings(steps=3, batch=6, templates="pdst", vectors=2),
+        NeTISettings(steps=3, batch=3, templates="pdst", hidden=16, frequencies=32),
+    ],
+)
+def test_background_teaches_the_attractor_alone_and_the_subject_s_pool_the_word_alone(
+    backbone: Backbone, settings: InversionSettings
+) -> None:
+    weights: dict[str, Mapping[str, float]] = {
+        PLACEHOLDER: {"background_weight": 0.0, "joint_weight": 0.0},
+        ATTRACTOR: {"subject_weight": 0.0, "joint_weight": 0.0},
+    }
+    for taught, off in weights.items():
+        room = Classroom(backbone, settings, replace(PLUS, contrast=0.0, **dict(off)))
+        student = Inversion(room, BALL, photos_of(backbone, BALL, masked=True))
+        (loss,) = room.lesson([student], [0])
+        loss.total.backward()  # type: ignore[no-untyped-call]  # torch's annotation
+        for name, word in student.words.items():
+            size = sum(float(p.grad.abs().sum()) for p in word.parameters() if p.grad is not None)
+            assert (size > 0) == (name == taught), name
+
+
+class KilledError(RuntimeError):
+    """Stands for a kill between two steps."""
+
+
+@pytest.mark.parametrize("kind", ["plain", "mapped"])
+def test_a_killed_training_ends_with_the_same_words_bit_for_bit(
+    backbone: Backbone, tmp_path: Path, kind: str
+) -> None:
+    settings = (
+        InversionSettings(steps=5, batch=4, templates="pdst", accumulate=2)
+        if kind == "plain"
+        else NeTISettings(steps=5, batch=3, templates="pdst", hidden=16, frequencies=32)
+    )
+
+    def kill(student: Student, step: int) -> bool:
+        raise KilledError
+
+    (whole,) = learned(backbone, tmp_path / "whole", settings, PLUS)
+    killed = TrainingOptions(save_every=0, watched=[Watched(every=4, look=kill)])
+    with pytest.raises(KilledError):
+        learned(backbone, tmp_path / "killed", settings, PLUS, options=killed)
+    assert (tmp_path / "killed" / "ball" / training.STATE).exists()
+    (resumed,) = learned(backbone, tmp_path / "killed", settings, PLUS)
+    assert whole.keys() == resumed.keys()
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    assert training.read_log(tmp_path / "whole" / "ball") == training.read_log(
+        tmp_path / "killed" / "ball"
+    )
+
+
+@pytest.mark.parametrize("plus", [None, PLUS])
+def test_subjects_learn_the_same_together_as_alone(
+    backbone: Backbone, tmp_path: Path, plus: PlusSettings | None
+) -> None:
+    settings = NeTISettings(steps=2, batch=3, templates="pdst", hidden=16, frequencies=32)
+    together = learned(backbone, tmp_path / "together", settings, plus, (BALL, PUP))
+    for subject, ours in zip((BALL, PUP), together, strict=True):
+        (alone,) = learned(
+            backbone, tmp_path / f"alone-{subject.subject_id}", settings, plus, (subject,)
+        )
+        apart = max(float((ours[name] - alone[name]).abs().max()) for name in alone)
+        # AdamW's first steps are of the rate's size whatever the gradient's, 8e-3 in all here.
+        assert apart < 2e-4
+
+
+def test_diffusers_reads_the_word_and_draws_the_same_picture(
+    pipeline_folder: Path, backbone: Backbone, tmp_path: Path
+) -> None:
+    settings = {"steps": 3, "batch": 2, "vectors": 2, "sampling_steps": 4}
+    ours = TextualInversion(
+        str(pipeline_folder), checkpoints=str(tmp_path), device="cpu", **settings
+    )
+    sampler = ours.personalize(BALL)
+    (drawn,) = sampler.sample(["A {} on a hill."], [3])
+    path = tmp_path / "ball" / "learned_embeds.safetensors"
+    assert list(load_file(path)) == [PLACEHOLDER]
+    stock = StableDiffusionPipeline.from_pretrained(pipeline_folder)
+    stock.load_textual_inversion(path)
+    prompt = stock.maybe_convert_prompt(f"A {PLACEHOLDER} on a hill.", stock.tokenizer)
+    ids = stock.tokenizer(
+        prompt, padding="max_length", max_length=77, return_tensors="pt"
+    ).input_ids
+    with torch.no_grad():
+        states = stock.text_encoder(ids).last_hidden_state[0]
+    (theirs,) = sample(
+        backbone, [states], [3], sampler._sampling, empty=prompt_states(backbone, ""), batch=1
+    )
+    assert distance(drawn, theirs) <= 1  # of 255 levels: rounding
+
+
+def distance(one: Image.Image, other: Image.Image) -> int:
+    pairs = zip(one.tobytes(), other.tobytes(), strict=True)
+    return max(abs(a - b) for a, b in pairs)
+
+
+@pytest.mark.parametrize("method", [TextualInversion, NeTI, TIPlus, NeTIPlus])
+def test_every_method_keeps_the_generators_contract(
+    pipeline_folder: Path, tmp_path: Path, method: type[TextualInversion]
+) -> None:
+    small: dict[str, Any] = {"steps": 1, "batch": 3, "sampling_steps": 2}
+    if issubclass(method, NeTI):
+        small |= {"hidden": 16, "frequencies": 32}
+    if method.PLUS:
+        small |= {"attractor": "a"}
+    generator = method(str(pipeline_folder), checkpoints=str(tmp_path), device="cpu", **small)
+    generator = Starting(generator)
+    assert {result.status for result in check_generator(generator)} <= {"passed"}
+
+
+class Starting:
+    """A method whose subjects begin at a token that the small vocabulary has."""
+
+    def __init__(self, method: TextualInversion) -> None:
+        self.method, self.info = method, method.info
+
+    def personalize(self, subject: Subject) -> Any:
+        return self.method.personalize(replace(subject, init_token="a"))
+
+
+def test_a_changed_setting_is_named(pipeline_folder: Path, tmp_path: Path) -> None:
+    def made(**given: Any) -> TextualInversion:
+        return TextualInversion(
+            str(pipeline_folder), checkpoints=str(tmp_path), device="cpu", batch=2, **given
+        )
+
+    made(steps=1).personalize(BALL)
+    with pytest.raises(SettingsError, match=r"training\.rate is 0\.002 there, 0\.5 here"):
+        made(steps=1, rate=0.5).personalize(BALL)
+    with pytest.raises(SettingsError, match="Did you mean 'rate'"):
+        made(rat=0.5)
+
+
+def test_a_plus_method_without_masks_says_what_to_do(pipeline_folder: Path, tmp_path: Path) -> None:
+    bare = replace(BALL, train=tuple(replace(p, encoded_mask=None) for p in BALL.train))
+    method = TIPlus(str(pipeline_folder), device="cpu", steps=1, attractor="a")
+    with pytest.raises(DatasetError, match="has no mask"):
+        method.personalize(bare)
