@@ -44,7 +44,9 @@ sys.meta_path = [Hiding(finder) for finder in sys.meta_path]
 sys.path.insert(0, ROOT)
 """
 
-HEAVY_METHODS = ["pdst.methods.class_noun"]
+HEAVY_METHODS = [
+    f"pdst.methods.{name}" for name in ("checkpoints", "class_noun", "inversion", "inversions")
+]
 """Methods that draw with networks, imported when they are asked for."""
 
 Light: TypeAlias = Callable[..., subprocess.CompletedProcess[str]]
