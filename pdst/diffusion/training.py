@@ -45,7 +45,7 @@ class TrainingSettings:
         clip: largest norm of a student's gradient; None: not clipped.
         seed: of everything random.
         flip: mirror half of the examples, masks alike.
-        base, resolution: what it is trained on, and at how many pixels; None: the base's own.
+        resolution: pixels a side of the training photos; None: the base model's own.
     """
 
     steps: int = 3000

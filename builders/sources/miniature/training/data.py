@@ -14,6 +14,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -85,28 +86,33 @@ def drawn_scenes(
     name = f"{pool.replace(' ', '-')}-{seed}-{count}-{views}-{held_out}"
     home = folder / name
     done = home / "captions.json"
-    if not done.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        starts = range(0, count, SHARD)
-        images = np.lib.format.open_memmap(
-            home / "images.npy", "w+", np.uint8, (count, SIZE, SIZE, 3)
-        )
-        masks = np.lib.format.open_memmap(home / "masks.npy", "w+", np.uint8, (count, SIZE, SIZE))
-        facts = np.zeros((count, len(FACTS)), np.int16)
-        captions: list[list[str]] = []
-        with ProcessPoolExecutor(processes, get_context("spawn")) as workers:
-            tasks = [
-                (pool, seed, start, min(SHARD, count - start), views, held_out) for start in starts
-            ]
-            for start, shard in zip(starts, workers.map(_draw_shard, tasks), strict=True):
-                end = start + len(shard[0])
-                images[start:end], masks[start:end], facts[start:end] = shard[:3]
-                captions.extend(shard[3])
-                progress(f"drawn {end} of {count} scenes of {name}")
-        images.flush()
-        masks.flush()
-        np.save(home / "facts.npy", facts)
-        done.write_text(json.dumps(captions))
+    home.mkdir(parents=True, exist_ok=True)
+    # Of several workers that train together one draws, and the others wait for it.
+    with FileLock(home / ".lock"):
+        if not done.exists():
+            starts = range(0, count, SHARD)
+            images = np.lib.format.open_memmap(
+                home / "images.npy", "w+", np.uint8, (count, SIZE, SIZE, 3)
+            )
+            masks = np.lib.format.open_memmap(
+                home / "masks.npy", "w+", np.uint8, (count, SIZE, SIZE)
+            )
+            facts = np.zeros((count, len(FACTS)), np.int16)
+            captions: list[list[str]] = []
+            with ProcessPoolExecutor(processes, get_context("spawn")) as workers:
+                tasks = [
+                    (pool, seed, start, min(SHARD, count - start), views, held_out)
+                    for start in starts
+                ]
+                for start, shard in zip(starts, workers.map(_draw_shard, tasks), strict=True):
+                    end = start + len(shard[0])
+                    images[start:end], masks[start:end], facts[start:end] = shard[:3]
+                    captions.extend(shard[3])
+                    progress(f"drawn {end} of {count} scenes of {name}")
+            images.flush()
+            masks.flush()
+            np.save(home / "facts.npy", facts)
+            done.write_text(json.dumps(captions))
     return Drawn(
         images=np.load(home / "images.npy"),
         masks=np.load(home / "masks.npy"),

@@ -4,6 +4,7 @@ Sixteen cross-attention layers in the same places, noise prediction, the same be
 on 16 x 16 latents. Both networks learn together from nothing.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,7 +117,9 @@ def captioned(
                 latents[start : start + 64] = (made * vae.config.scaling_factor).numpy()
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)
-            np.save(kept, latents)
+            written = kept.with_name(f"{os.getpid()}.npy")  # another worker may be reading
+            np.save(written, latents)
+            written.replace(kept)
     weights = np.empty((len(drawn), 1, SIZE // 4, SIZE // 4), np.float16)
     for start in range(0, len(drawn), 2048):
         masks = torch.from_numpy(np.ascontiguousarray(drawn.masks[start : start + 2048]))
