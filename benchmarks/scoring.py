@@ -8,7 +8,6 @@ each round; its median over the rounds is reported, with the smallest and the la
 import shutil
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from PIL import Image
 from benchmarks.material import Variations, make_benchmark
 from benchmarks.peers import Pair, Peers, pair_by_pair, with_torchmetrics
 from benchmarks.tiny import write_dino
+from benchmarks.turns import Ratio, compared, in_turns
 from benchmarks.twins import transformers_clip, transformers_processor
 from pdst.draw import DrawOptions
 from pdst.embed import Encoders
@@ -45,29 +45,6 @@ BATCH = 16
 PARITY = 1e-4
 
 CPU = torch.device("cpu")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ratio:
-    """One comparison of times.
-
-    Attributes:
-        what: "usual loop / ours".
-        median, low, high: over the rounds.
-        target: what the median is to be; "at least" or "at most" of it.
-    """
-
-    what: str
-    median: float
-    low: float
-    high: float
-    target: float
-    at_least: bool
-
-    @property
-    def met(self) -> bool:
-        """Whether the median is on the right side of the target."""
-        return self.median >= self.target if self.at_least else self.median <= self.target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +131,7 @@ def measure(
             "ours, CLIP only": ours_clip.score_again,
             "bare forward": bare.forward,
         }
-        times = _in_turns(contestants, rounds, progress)
+        times = in_turns(contestants, rounds, progress)
     return ScoringResult(
         images=images,
         distinct_images=len(distinct),
@@ -164,15 +141,15 @@ def measure(
         photos="real" if photos else "drawn",
         seconds={name: round(statistics.median(taken), 3) for name, taken in times.items()},
         ratios=(
-            _ratio("usual loop / ours", times["usual loop"], times["ours"], 4.0, at_least=True),
-            _ratio(
+            compared("usual loop / ours", times["usual loop"], times["ours"], 4.0, at_least=True),
+            compared(
                 "torchmetrics / ours, CLIP only",
                 times["torchmetrics"],
                 times["ours, CLIP only"],
                 2.0,
                 at_least=True,
             ),
-            _ratio(
+            compared(
                 "ours / bare forward", times["ours"], times["bare forward"], 1.1, at_least=False
             ),
         ),
@@ -281,33 +258,3 @@ def _prepared(encoder: ClipEncoder | ImageTower, images: Sequence[Image.Image]) 
         torch.tensor(values).view(1, 3, 1, 1) for values in (encoder.spec.mean, encoder.spec.std)
     )
     return (torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous() / 255 - mean) / std
-
-
-def _in_turns(
-    contestants: dict[str, Callable[[], None]], rounds: int, progress: Callable[[str], None]
-) -> dict[str, list[float]]:
-    """Seconds of each, round by round; each round begins with another one."""
-    times: dict[str, list[float]] = {name: [] for name in contestants}
-    names = list(contestants)
-    for number in range(rounds):
-        shift = number % len(names)
-        for name in names[shift:] + names[:shift]:
-            began = time.perf_counter()
-            contestants[name]()
-            times[name].append(time.perf_counter() - began)
-            progress(f"round {number + 1} of {rounds}: {name} {times[name][-1]:.2f} s")
-    return times
-
-
-def _ratio(
-    what: str, above: Sequence[float], below: Sequence[float], target: float, *, at_least: bool
-) -> Ratio:
-    ratios = [a / b for a, b in zip(above, below, strict=True)]
-    return Ratio(
-        what=what,
-        median=round(statistics.median(ratios), 3),
-        low=round(min(ratios), 3),
-        high=round(max(ratios), 3),
-        target=target,
-        at_least=at_least,
-    )

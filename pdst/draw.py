@@ -18,17 +18,18 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from pdst.digest import digest_bytes
-from pdst.errors import DatasetError, GeneratorError, PdstError
-from pdst.generator import CaseSampler, Generator, Sampler
+from pdst.errors import DatasetError, GeneratorError, PdstError, SettingsError
+from pdst.generator import CaseSampler, Generator, Learner, Sampler
 from pdst.images import ImageFormat, decode_rgb, pixel_digest, to_rgb
 from pdst.progress import Progress
 from pdst.store import RunStore
-from pdst.types import Benchmark, Case, Chunk, Drawn
+from pdst.types import Benchmark, Case, Chunk, Drawn, Subject
 from pdst.watchdog import TimeLimitError, call_within
 
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 MIN_SIDE, MAX_SIDE = 8, 8192
 """Pixels. Outside of this an image is taken for a mistake of its generator ("wrong_size")."""
@@ -43,6 +44,7 @@ class DrawOptions:
 
     Attributes:
         batch: prompts a sample call.
+        subjects_per_batch: subjects that a generator with `prepare` learns together.
         seconds_per_image: limit of a sample call, times its batch; None: no limit.
         seconds_per_subject: limit of learning a subject; None: no limit.
         strict: stop at the first failure.
@@ -52,6 +54,7 @@ class DrawOptions:
     """
 
     batch: int = 8
+    subjects_per_batch: int = 1
     seconds_per_image: float | None = 900.0
     seconds_per_subject: float | None = None
     strict: bool = False
@@ -79,29 +82,40 @@ def draw(
 ) -> None:
     """Draw every chunk that the store does not hold yet.
 
-    A subject is learned once, just before its first missing chunk.
+    A subject is learned once, just before its first missing chunk: alone, or together with those
+    after it, where the generator can.
 
     Raises:
         GeneratorError: with `strict`, at the first failure.
     """
     total = sum(len(chunk.cases) for chunk in chunks)
+    unfinished: list[tuple[str, list[Chunk]]] = []
     done = 0
+    for subject_id, grouped in groupby(chunks, key=lambda chunk: chunk.subject_id):
+        of_subject = [*grouped]
+        kept = [len(_kept(c, store, retry_failed=options.retry_failed)) for c in of_subject]
+        done += sum(kept)
+        if sum(kept) < sum(len(chunk.cases) for chunk in of_subject):
+            unfinished.append((subject_id, of_subject))
+    progress("draw", done, total)
     artist = _Artist(generator, store, image_format, options)
-    for subject_id, of_subject in groupby(chunks, key=lambda chunk: chunk.subject_id):
-        missing: list[tuple[Chunk, dict[str, Drawn]]] = []
-        for chunk in of_subject:
-            kept = _kept(chunk, store, retry_failed=options.retry_failed)
-            if len(kept) < len(chunk.cases):
-                missing.append((chunk, kept))
-            done += len(kept)
-        progress("draw", done, total)
-        if not missing:
-            continue
-        artist.meet(benchmark, subject_id)
-        for chunk, kept in missing:
-            store.write_images(chunk, artist.draw(chunk, kept))
-            done += len(chunk.cases) - len(kept)
-            progress("draw", done, total)
+    learned = 0
+    for group in _batched(unfinished, options.subjects_per_batch):
+        subjects = [benchmark.subject(subject_id) for subject_id, _ in group]
+
+        def learning(share: float, before: int = learned, now: int = len(group)) -> None:
+            progress("learn", before + share * now, len(unfinished))
+
+        artist.prepare(subjects, learning)
+        learned += len(group)
+        for subject, (_, of_subject) in zip(subjects, group, strict=True):
+            artist.meet(subject)
+            for chunk in of_subject:
+                before = _kept(chunk, store, retry_failed=options.retry_failed)
+                if len(before) < len(chunk.cases):
+                    store.write_images(chunk, artist.draw(chunk, before))
+                    done += len(chunk.cases) - len(before)
+                    progress("draw", done, total)
 
 
 def _kept(chunk: Chunk, store: RunStore, *, retry_failed: bool) -> dict[str, Drawn]:
@@ -134,10 +148,30 @@ class _Artist:
         self.hangs = 0
         self.told: set[str] = set()
 
-    def meet(self, benchmark: Benchmark, subject_id: str) -> None:
+    def prepare(self, subjects: Sequence[Subject], progress: Callable[[float], None]) -> None:
+        """Learn subjects together, if the generator can. If that fails, each is met alone."""
+        if not isinstance(self.generator, Learner):
+            return
+        learner, names = self.generator, ", ".join(subject.subject_id for subject in subjects)
+        limit = self.options.seconds_per_subject
+        try:
+            _in_this_process(
+                lambda: call_within(
+                    None if limit is None else limit * len(subjects),
+                    lambda: learner.prepare(subjects, self.store.learned, progress),
+                    on_stuck=lambda: self._stuck_learning(names),
+                )
+            )
+        except (KeyboardInterrupt, DatasetError, SettingsError):
+            raise
+        except BaseException as error:
+            # Alone, each one's `personalize` succeeds or says why not.
+            self._failed(names, f"prepare_raised: {_told(error)}", error)
+
+    def meet(self, subject: Subject) -> None:
         """Personalize for a subject. If that fails, all of its cases will carry the reason."""
         self.sampler, self.no_sampler, self.hangs = None, "", 0
-        subject = benchmark.subject(subject_id)
+        subject_id = subject.subject_id
         try:
             sampler = _in_this_process(
                 lambda: call_within(
@@ -392,6 +426,6 @@ def _in_this_process(call: Callable[[], Result]) -> Result:
             os._exit(0)
 
 
-def _batched(cases: Sequence[Case], size: int) -> Iterator[Sequence[Case]]:
-    for start in range(0, len(cases), size):
-        yield cases[start : start + size]
+def _batched(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -36,6 +36,10 @@ class ComparisonError(PdstError):
     """Two runs may not be compared: their numbers do not mean the same thing."""
 
 
+class SubmissionError(PdstError):
+    """A submission cannot be made, read or sent."""
+
+
 def unknown_name(what: str, got: str, known: Iterable[str]) -> str:
     """The message for a name that is not in a table, with the nearest one offered.
 

@@ -5,6 +5,7 @@ In: a benchmark, a generator, two encoders, a folder. Out: a Report, and the fol
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -165,7 +166,7 @@ def marks(loaded: LoadedGenerator, encoders: Encoders, settings: Settings) -> li
     ]
     if loaded.sees_test_split:
         found.append("reference row: the generator was given the held-out photos")
-    found.extend(_other_sampling(loaded, settings.protocol))
+    found.extend(other_sampling(loaded.generator.info.settings, settings.protocol))
     if settings.limit is not None:
         found.append(f"--limit {settings.limit}")
     if settings.subjects is not None:
@@ -173,12 +174,16 @@ def marks(loaded: LoadedGenerator, encoders: Encoders, settings: Settings) -> li
     return found
 
 
-def _other_sampling(loaded: LoadedGenerator, protocol: Protocol) -> list[str]:
+def other_sampling(settings: Mapping[str, Json], protocol: Protocol) -> list[str]:
     """Where a generator that says how it samples does not sample as the protocol says.
 
     The resolution may differ: it is the base model's, and every scorer resizes.
+
+    Args:
+        settings: the generator's own, of its `GeneratorInfo`.
+        protocol: that it was asked to keep to.
     """
-    used = loaded.generator.info.settings.get("sampling")
+    used = settings.get("sampling")
     if not isinstance(used, dict):
         return []
     wanted = asdict(protocol.sampling)

@@ -3,8 +3,9 @@
 In: a subject, then prompts and seeds. Out: images. `pdst.loading` finds and builds generators.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from PIL import Image
@@ -100,4 +101,24 @@ class Generator(Protocol):
 
     def personalize(self, subject: Subject) -> Sampler | CaseSampler:
         """Learn the subject from its training photos. A tuning-free method only keeps them."""
+        ...
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """A generator that learns several subjects together, and keeps what it has learned.
+
+    Optional: a generator without `prepare` learns in `personalize`, one subject after the other.
+    """
+
+    def prepare(
+        self, subjects: Sequence[Subject], folder: Path, progress: Callable[[float], None]
+    ) -> None:
+        """Learn subjects; each one's `personalize` follows.
+
+        Args:
+            subjects: as many as `pdst-eval --subjects-per-batch` says.
+            folder: of the run. What is kept there spares a killed run from learning it again.
+            progress: to be told now and then which share is done, in [0, 1].
+        """
         ...

@@ -6,10 +6,10 @@ from typing import Protocol
 class Progress(Protocol):
     """Told how far a stage is; the command line draws bars from it."""
 
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """`done` of `total` images of a stage ("draw", "embed", …) are complete."""
+    def __call__(self, stage: str, done: float, total: int) -> None:
+        """`done` of `total` of a stage: of images ("draw", "embed", …), of subjects ("learn")."""
         ...
 
 
-def silent(stage: str, done: int, total: int) -> None:
+def silent(stage: str, done: float, total: int) -> None:
     """A Progress that tells nobody."""

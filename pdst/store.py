@@ -63,6 +63,11 @@ class NamedEmbeddings:
 class RunStore(Run):
     """A run folder, for writing: one process at a time."""
 
+    @property
+    def learned(self) -> Path:
+        """What a generator may keep of the subjects that it learned."""
+        return self.path / "learned"
+
     def has_images(self, chunk: Chunk) -> bool:
         """Whether a chunk was drawn, whole and as planned.
 

@@ -174,6 +174,16 @@ def test_a_model_is_built_as_its_constructor_builds_it() -> None:
         torch.set_default_dtype(torch.float32)
 
 
+def test_untrained_weights_may_have_the_miniature_s_architecture() -> None:
+    trained, control = load_clip("miniature").spec, load_clip("untrained-miniature:2").spec
+    assert control.title == "untrained CLIP miniature RN23 (seed 2)"
+    assert (control.weights, control.trained) == ("untrained-miniature:2", False)
+    assert (control.architecture, control.dim) == (trained.architecture, trained.dim)
+    assert load_dino("untrained-miniature").spec.title == (
+        "untrained DINO miniature ViT-Ti/8 (seed 0)"
+    )
+
+
 def test_untrained_weights_are_named_so_wherever_they_show() -> None:
     spec = load_dino("untrained:7").spec
     assert not spec.trained

@@ -21,13 +21,8 @@ from pdst.diffusion.training import Student, TrainingOptions, Watched, train
 from pdst.errors import DatasetError, SettingsError
 from pdst.methods import NeTI, NeTIPlus, TextualInversion, TIPlus
 from pdst.methods.checkpoints import load_words
-from pdst.methods.inversion import (
-    Classroom,
-    Inversion,
-    InversionSettings,
-    NeTISettings,
-    PlusSettings,
-)
+from pdst.methods.inversion import Classroom, Inversion
+from pdst.methods.inversion_settings import InversionSettings, NeTISettings, PlusSettings
 from pdst.testing import check_generator, drawn_benchmark
 from pdst.types import Subject
 
@@ -108,6 +103,37 @@ def test_background_teaches_the_attractor_alone_and_the_subject_s_pool_the_word_
         for name, word in student.words.items():
             size = sum(float(p.grad.abs().sum()) for p in word.parameters() if p.grad is not None)
             assert (size > 0) == (name == taught), name
+
+
+def test_the_attractor_s_context_may_be_kept_from_teaching_the_subject_s_word(
+    backbone: Backbone,
+) -> None:
+    settings = NeTISettings(steps=3, batch=6, templates="pdst", hidden=16, frequencies=32)
+    only_contrast: dict[str, Any] = {
+        **{"subject_weight": 0.0, "background_weight": 0.0, "joint_weight": 0.0},
+        **{"contrast": 1.0, "schedule": "one"},
+    }
+
+    def gradients(**other: Any) -> tuple[float, dict[str, Tensor]]:
+        room = Classroom(backbone, settings, replace(PLUS, **only_contrast, **other))
+        student = Inversion(room, BALL, photos_of(backbone, BALL, masked=True))
+        (loss,) = room.lesson([student], [0])
+        loss.total.backward()  # type: ignore[no-untyped-call]  # torch's annotation
+        return float(loss.total.detach()), {
+            name: torch.cat([p.grad.flatten() for p in word.parameters() if p.grad is not None])
+            for name, word in student.words.items()
+        }
+
+    usual, moved = gradients()
+    apart, kept = gradients(stopgrad_attractor_context=True)
+    assert apart == pytest.approx(usual, abs=1e-6)  # the same number
+    torch.testing.assert_close(kept[ATTRACTOR], moved[ATTRACTOR])
+    distance = (kept[PLACEHOLDER] - moved[PLACEHOLDER]).norm() / moved[PLACEHOLDER].norm()
+    assert distance > 0.01
+    alone, _ = gradients(nce_layers="random1")
+    again, _ = gradients(nce_layers="random1")
+    assert alone == again  # the layer follows from the pass
+    assert abs(alone - usual) > 1e-4
 
 
 class KilledError(RuntimeError):

@@ -1,6 +1,7 @@
 """The command line: the only place that prints or reads the environment.
 
-`pdst-eval` (evaluating.py) draws and scores; `pdst` (reading.py) reads releases, metrics and runs.
+`pdst-eval` (evaluating.py) draws and scores; `pdst` (reading.py) reads releases, metrics and runs;
+`pdst-submit` (submitting.py) brings a run to a leaderboard.
 """
 
 
@@ -16,3 +17,17 @@ def eval_main() -> None:
     from pdst.cli.evaluating import evaluation
 
     evaluation()
+
+
+def submit_main() -> None:
+    """The command `pdst-submit`."""
+    from pdst.cli.submitting import submission
+
+    submission()
+
+
+def train_main() -> None:
+    """The command `pdst-train`."""
+    from pdst.cli.training import training
+
+    training()

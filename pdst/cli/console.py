@@ -55,6 +55,7 @@ Version = Annotated[
 STAGES = {
     "references": "photos embedded",
     "texts": "captions embedded",
+    "learn": "subjects learned",
     "draw": "images drawn",
     "embed": "images embedded",
 }
@@ -91,7 +92,7 @@ class Bars:
         """Leave the bars as they stand."""
         self._bars.stop()
 
-    def __call__(self, stage: str, done: int, total: int) -> None:
+    def __call__(self, stage: str, done: float, total: int) -> None:
         """`done` of `total` are complete."""
         if stage not in self._tasks:
             # What an earlier session did must not count into this one's rate.

@@ -11,6 +11,7 @@ import typer
 
 from pdst.cli import console
 from pdst.cli.console import EXIT_CODES, Bars, Version, failing_well, put, say
+from pdst.cli.scorers import default_clip, default_dino, scorer_device
 from pdst.dataset import load
 from pdst.digest import Json
 from pdst.draw import DrawOptions
@@ -136,6 +137,15 @@ def pdst_eval(
         int,
         typer.Option(help="Prompts a call of the generator.", min=1, rich_help_panel=_HOW),
     ] = 8,
+    subjects_per_batch: Annotated[
+        int,
+        typer.Option(
+            help="Subjects that a bundled method with frozen networks (TI, NeTI, both +) learns in "
+            "one batch. Each learns what it would learn alone.",
+            min=1,
+            rich_help_panel=_HOW,
+        ),
+    ] = 1,
     workers: Annotated[
         int,
         typer.Option(help="Threads that decode images.", min=1, rich_help_panel=_HOW),
@@ -236,10 +246,10 @@ def pdst_eval(
         with console.stdout_for_results():
             home = Path.cwd()  # a generator may change the current directory
             arguments = _arguments(model_arg or [], base)
-            where = _device(device)
+            where = scorer_device(device)
             encoders = Encoders(
-                clip=load_clip(clip or _scorer(release, "openai"), device=where, dtype=dtype),
-                dino=load_dino(dino or _scorer(release, "dino"), device=where, dtype=dtype),
+                clip=load_clip(clip or default_clip(release), device=where, dtype=dtype),
+                dino=load_dino(dino or default_dino(release), device=where, dtype=dtype),
             )
             loaded = load_generator(model, arguments, benchmark=release)
             folder = out or _default_out(loaded, release, settings)
@@ -253,6 +263,7 @@ def pdst_eval(
                     Options(
                         draw=DrawOptions(
                             batch=sample_batch,
+                            subjects_per_batch=subjects_per_batch,
                             seconds_per_image=timeout or None,
                             seconds_per_subject=subject_timeout or None,
                             strict=strict,
@@ -275,15 +286,6 @@ def pdst_eval(
             raise typer.Exit(console.INCOMPLETE)
 
 
-def _scorer(release: Benchmark, of_photos: str) -> str:
-    """Drawn pictures are scored by what was trained on such, photos by what the paper scores with.
-
-    Encoders of photos see little of who is in a drawing of 64 pixels, and the miniature's nothing
-    of a photo.
-    """
-    return "miniature" if release.name == "miniature" else of_photos
-
-
 def _arguments(pairs: list[str], base: str | None) -> dict[str, Json]:
     arguments = parse_arguments(pairs)
     if base is not None:
@@ -300,16 +302,6 @@ def _listed(names: str | None) -> tuple[str, ...] | None:
     if not listed:
         raise SettingsError(f"--subjects is '{names}', wanted ids with commas: dog6,vase.")
     return listed
-
-
-def _device(name: str) -> str:
-    if name != "auto":
-        return name
-    try:
-        import torch
-    except ModuleNotFoundError:
-        return "cpu"  # the encoders say what to install
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _batch(text: str, device: str) -> int:

@@ -1,6 +1,7 @@
-"""In: the arguments of `pdst experiment`. Out: experiments about the benchmark itself."""
+"""In: the arguments of `pdst experiment`. Out: experiments: the benchmark's own, the paper's."""
 
 import json
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -9,19 +10,34 @@ import typer
 
 from pdst.cli import console
 from pdst.cli.console import Bars, failing_well, put, say
+from pdst.cli.experiment_options import (
+    CODES,
+    METHOD_NAMES,
+    Drawn,
+    Shared,
+    experiment_with,
+    listed,
+    numbers,
+    with_shared,
+    write_and_tell,
+)
+from pdst.dataset import load
 from pdst.embed import EmbedOptions, Encoders
 from pdst.encoders import load_clip, load_dino
+from pdst.experiments.recipes import draw_methods, require_attractor
+from pdst.experiments.study import Study, choose_subjects
+from pdst.loading import LoadedGenerator
+from pdst.run import Run, open_run
+from pdst.types import Benchmark
+
+_METHODS = f"What is drawn with, by commas: {METHOD_NAMES}; or what pdst-eval's --model takes."
 
 experiment = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
-    help="Experiments about the benchmark itself.",
+    help="Experiments about the benchmark itself, and those of the paper: each draws, scores, and "
+    "writes data, figures and one paragraph of what was found. Needs: pip install 'pdst[figures]'.",
 )
-
-
-@experiment.callback()
-def _experiment() -> None:
-    """Keeps `metrics` a command of its own name while it is the only one."""
 
 
 @experiment.command(epilog="Exit codes: 0 measured, whether a gate is met or not; 2 bad input.")
@@ -35,7 +51,7 @@ def metrics(
     control: Annotated[
         str,
         typer.Option(help="Weights of a control for both, printed beside; `none` for none."),
-    ] = "untrained",
+    ] = "untrained-miniature",
     out: Annotated[
         Path | None,
         typer.Option(help="Write metrics.json and levels.svg into this folder.", metavar="DIR"),
@@ -85,5 +101,223 @@ def _encoders(clip: str, dino: str, device: str) -> Encoders:
     return Encoders(clip=load_clip(clip, device=device), dino=load_dino(dino, device=device))
 
 
-def _control(bars: Bars, stage: str, done: int, total: int) -> None:
+def _control(bars: Bars, stage: str, done: float, total: int) -> None:
     bars(f"{stage} (control)", done, total)
+
+
+@experiment.command(epilog=CODES)
+@with_shared(without=["steps"])
+def bias(
+    shared: Shared,
+    method: Annotated[
+        str, typer.Option(help=f"The method that is trained: {METHOD_NAMES}.")
+    ] = "dreambooth",
+    steps: Annotated[
+        str,
+        typer.Option(
+            help="Training steps at which the method draws and is scored; the last is the "
+            "training's length. On a GPU, with DreamBooth, 0,250,500,1000,2000,3000,4000,5000. All "
+            "checkpoints stay on disk: for DreamBooth on Stable Diffusion 1.5, 1.7 GB each."
+        ),
+    ] = "0,25,50,100,200,400",
+) -> None:
+    """Fig. 1: do scores against training photos hide overfitting?
+
+    Trains a method once a subject, and scores it at several steps against held-out and against
+    training photos. Says how far each similarity moves with prompt fidelity along training.
+    """
+
+    def measure(study: Study) -> Drawn:
+        from pdst.experiments.bias import bias as measure_bias
+        from pdst.experiments.bias_figure import bias_figure
+        from pdst.experiments.trajectory import trajectories
+
+        at = numbers("--steps", steps)
+        trainings = trajectories(study, shared.recipe, method, at, shared.seeds)
+        results = measure_bias(study, trainings, at)
+        return results, {"figure": bias_figure(results.data, str(results.summary["method"]))}
+
+    experiment_with(shared, f"bias-{method}", measure)
+
+
+@experiment.command(epilog=CODES)
+@with_shared()
+def methods(
+    shared: Shared,
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Finished runs of one key. Without any: --methods are trained."),
+    ] = None,
+    names: Annotated[
+        str, typer.Option("--methods", help=_METHODS)
+    ] = "class-noun,ti,neti,ti+,neti+",
+) -> None:
+    """Fig. 5 and its table: methods side by side; what the + pipeline adds on the same cases."""
+
+    def compared(opened: Sequence[Run]) -> Drawn:
+        from pdst.experiments.methods import methods as compare_methods
+        from pdst.experiments.methods_figure import methods_figure
+
+        results = compare_methods(opened)
+        return results, {"figure": methods_figure(results.data)}
+
+    if runs:
+        write_and_tell(shared, "methods", lambda _: compared([open_run(one) for one in runs]))
+        return
+    experiment_with(
+        shared,
+        "methods",
+        lambda study: compared(
+            draw_methods(study, shared.recipe, listed("--methods", names), shared.seeds)
+        ),
+    )
+
+
+@experiment.command(epilog=CODES)
+@with_shared(subjects="2", seeds=3)
+def weighting(
+    shared: Shared,
+    method: Annotated[str, typer.Option(help="neti+ or ti+.")] = "neti+",
+    schedules: Annotated[
+        str, typer.Option(help="Functions, with commas.")
+    ] = "zero,one,linear,exponential,exp_convex,sigmoid,cosine",
+) -> None:
+    """Figs. 7 and 16: which function should weigh the contrastive loss along training?"""
+
+    def measure(study: Study) -> Drawn:
+        from pdst.experiments.weighting import compare_weightings
+        from pdst.experiments.weighting_figure import functions_figure, weighting_figure
+
+        require_attractor(method)
+
+        def make(schedule: str, seed: int) -> LoadedGenerator:
+            kept = study.checkpoints(f"{schedule}-seed-{seed}")
+            return shared.recipe.make(
+                method,
+                benchmark=study.benchmark,
+                checkpoints=kept,
+                seed=seed,
+                schedule=schedule,
+            )
+
+        results = compare_weightings(
+            study, make, listed("--schedules", schedules), range(shared.seeds)
+        )
+        return results, {
+            "figure": weighting_figure(results.data),
+            "functions": functions_figure(),
+        }
+
+    experiment_with(shared, f"weighting-{method}", measure)
+
+
+@experiment.command(epilog=CODES)
+@with_shared(without=["limit"])
+def attractor(
+    shared: Shared,
+    method: Annotated[str, typer.Option(help="neti+ or ti+.")] = "neti+",
+    images: Annotated[
+        int, typer.Option(min=1, help="Images a word, subject and training seed.")
+    ] = 5,
+) -> None:
+    """Fig. 9: what has the background attractor learned? Draws "A photo of <A*>.", measures it."""
+
+    def measure(study: Study) -> Drawn:
+        from pdst.experiments.attractor import attractor as measure_attractor
+        from pdst.experiments.attractor_figure import attractor_figure, attractor_pictures
+
+        require_attractor(method)
+
+        def make(seed: int) -> LoadedGenerator:
+            return shared.recipe.make(
+                method,
+                benchmark=study.benchmark,
+                checkpoints=study.checkpoints(f"seed-{seed}"),
+                seed=seed,
+            )
+
+        results, drawings = measure_attractor(study, make, seeds=range(shared.seeds), images=images)
+        return results, {
+            "figure": attractor_pictures(drawings, study.benchmark, study.subject_ids),
+            "similarity": attractor_figure(results.data),
+        }
+
+    experiment_with(shared, f"attractor-{method}", measure)
+
+
+@experiment.command(epilog=CODES)
+@with_shared(without=["limit", "seeds", "protocol"])
+def grid(
+    shared: Shared,
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Finished runs of one key. Without any: --methods are trained."),
+    ] = None,
+    names: Annotated[
+        str, typer.Option("--methods", help=_METHODS)
+    ] = "class-noun,ti,neti,ti+,neti+",
+    prompt: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The same prompt for every subject, with one {} in it, in place of captions; "
+            "repeat for more. `fictional`: the two of the paper's Fig. 13."
+        ),
+    ] = None,
+    captions: Annotated[
+        int, typer.Option(min=1, help="Captions of each subject's first held-out photo.")
+    ] = 1,
+    images: Annotated[int, typer.Option(min=1, help="Images a prompt and method.")] = 1,
+    reference: Annotated[
+        str, typer.Option(help="What stands in front: held-out, or training (as in Fig. 8).")
+    ] = "held-out",
+) -> None:
+    """Figs. 6, 8, 13 to 15: what methods draw of the same prompts from the same noise.
+
+    Fig. 8: `--methods neti,neti+ --prompt fictional --images 8 --reference training`.
+    """
+    from pdst.experiments.grid import grid as put_side_by_side
+    from pdst.experiments.grid import grid_plan, grid_study
+    from pdst.experiments.grid_figure import grid_figure
+
+    with failing_well():
+        plan = grid_plan(prompt or [], captions, images, reference, of_runs=bool(runs))
+
+    def shown(opened: Sequence[Run], release: Benchmark) -> Drawn:
+        results = put_side_by_side(opened, plan)
+        return results, {"figure": grid_figure(results.data, opened, release, plan)}
+
+    def measure(study: Study) -> Drawn:
+        own = grid_study(study, plan)
+        drawn = draw_methods(own, shared.recipe, listed("--methods", names), 1)
+        return shown(drawn, own.benchmark)
+
+    if runs:
+        write_and_tell(
+            shared,
+            "grid",
+            lambda _: shown([open_run(one) for one in runs], load(shared.benchmark)),
+        )
+        return
+    experiment_with(shared, "grid", measure)
+
+
+@experiment.command(epilog=CODES)
+@with_shared(
+    without=[
+        *("base", "protocol", "limit", "seeds", "steps", "subjects_per_batch", "model_arg"),
+        *("clip", "dino", "device"),
+    ],
+    subjects="all",
+)
+def words(shared: Shared) -> None:
+    """Fig. 3: which words are the held-out captions made of? Needs no network."""
+
+    def measure(_: Bars) -> Drawn:
+        from pdst.experiments.words import words as count_words
+        from pdst.experiments.words_figure import words_figure
+
+        release = load(shared.benchmark)
+        results = count_words(release, choose_subjects(release, shared.subjects))
+        return results, {"figure": words_figure(results.data)}
+
+    write_and_tell(shared, "words", measure)

@@ -8,6 +8,7 @@ import typer
 
 from pdst.cli import console
 from pdst.cli.console import Version, failing_well, put, say
+from pdst.cli.drawing import draw, import_neti
 from pdst.cli.experimenting import experiment
 from pdst.dataset import EMBEDDED, HOW_TO_GET, load
 from pdst.errors import SettingsError
@@ -25,6 +26,8 @@ reading = typer.Typer(
 )
 
 reading.add_typer(experiment, name="experiment")
+reading.command()(draw)
+reading.command()(import_neti)
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 

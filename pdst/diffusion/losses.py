@@ -5,7 +5,7 @@ Pure functions: which samples go in, and with what weight the losses are added, 
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -59,6 +59,24 @@ def masked_mse(
         return squared.mean(dim=1)
     area = channels * weight.flatten(1).sum(dim=1)
     return squared.sum(dim=1) / area.clamp(min=torch.finfo(torch.float32).tiny)
+
+
+def noise_target(scheduler: Any, clean: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+    """What a UNet is to predict: the noise, or v where the base model was trained on that.
+
+    Args:
+        scheduler: `DDPMScheduler` with the base model's settings.
+        clean: (B, C, h, w) scaled latents.
+        noise: the same shape, what is added to them.
+        timesteps: (B,) int64.
+
+    Source:
+        Salimans and Ho, arXiv 2202.00512, for v.
+    """
+    if scheduler.config.prediction_type == "v_prediction":
+        velocity: Tensor = scheduler.get_velocity(clean, noise, timesteps)
+        return velocity
+    return noise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,8 @@ NETWORKS = {
 }
 CONFIGS = ("scheduler/scheduler_config.json", *(f"{part}/config.json" for part in NETWORKS))
 INDEX = "model_index.json"
+HINTS = "pdst.json"
+"""May say `{"preset": …}`: which settings of the trainers suit a base model of its size."""
 TOKENIZER = ("tokenizer/merges.txt", "tokenizer/vocab.json")
 TOKENIZER_EXTRAS = tuple(
     f"tokenizer/{name}.json"
@@ -62,12 +64,14 @@ class Located:
         name: for tables ("miniature", "sd15", "org/name", a folder's name).
         label: for records; pinned, and without a path of this machine.
         vae: the autoencoder's class.
+        preset: the trainers' preset that suits it, by its own word; None: it says nothing.
     """
 
     folder: Path
     name: str
     label: str
     vae: str
+    preset: str | None = None
 
 
 def locate(base: str) -> Located:
@@ -141,7 +145,7 @@ def read_json(folder: Path, name: str) -> dict[str, object]:
 
 
 def _from_hub(repository: str, revision: str | None) -> Path:
-    wanted = [INDEX, *CONFIGS, *NETWORKS.values(), *TOKENIZER, *TOKENIZER_EXTRAS]
+    wanted = [INDEX, HINTS, *CONFIGS, *NETWORKS.values(), *TOKENIZER, *TOKENIZER_EXTRAS]
     try:
         from huggingface_hub import snapshot_download
 
@@ -179,8 +183,14 @@ def _in_folder(folder: Path, *, name: str, label: str) -> Located:
             f"Base model {label} has a {second[0]}: a later generation than Stable Diffusion 1 "
             "and 2, which are supported."
         )
+    hints = read_json(folder, HINTS) if (folder / HINTS).is_file() else {}
+    preset = hints.get("preset")
     return Located(
-        folder=folder, name=name, label=label, vae=str(cast("list[object]", index["vae"])[1])
+        folder=folder,
+        name=name,
+        label=label,
+        vae=str(cast("list[object]", index["vae"])[1]),
+        preset=preset if isinstance(preset, str) else None,
     )
 
 

@@ -28,7 +28,7 @@ from pdst.files import whole_file, write_json
 
 STATE, RECORD, LOG = "state.safetensors", "training.json", "log.jsonl"
 UNDERTRAINED = 0.05
-"""A drift under this, at the end, marks a checkpoint: it is hardly where it began (METHODS 1.5)."""
+"""The least drift of learned words: under it they are hardly elsewhere than they began."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +97,11 @@ class Student(Protocol):
         """All that learns, in a fixed order."""
         ...
 
+    @property
+    def least_drift(self) -> float:
+        """A drift under this, at the end, marks a checkpoint: it is hardly where it should be."""
+        ...
+
     def drift(self) -> float:
         """How far it is from where it began, relative to that; 0 at the beginning."""
         ...
@@ -133,9 +138,11 @@ class TrainingOptions:
     Attributes:
         save_every: seconds between states that a killed training goes on from.
         log_every: steps.
-        keep: steps after which what has been learned is kept in `step-N`, beside the last.
+        keep: steps after which what has been learned is kept in `step-N`, beside the last; 0: what
+            it begins with.
         watched: previews, validation.
         tell: is told the step and the terms of each student.
+        progress: is told after each step which share of all students' steps is done, in [0, 1].
     """
 
     save_every: float = 60.0
@@ -143,6 +150,7 @@ class TrainingOptions:
     keep: Sequence[int] = ()
     watched: Sequence[Watched] = ()
     tell: Callable[[str, int, Mapping[str, float]], None] = lambda name, step, terms: None
+    progress: Callable[[float], None] = lambda share: None
 
 
 def stream(seed: int, *names: str | int) -> torch.Generator:
@@ -190,6 +198,8 @@ def train(
                 one.hear(loss)
         for one in active:
             one.move()
+        done = [1.0 if one.finished else one.step / settings.steps for one in enrolled]
+        options.progress(sum(done) / len(done))
         if time.monotonic() - saved > options.save_every:
             for one in active:
                 one.save_state()
@@ -230,6 +240,8 @@ class _Enrolled:
         self._resume()
         if kept is None:
             write_json(folder / RECORD, {**self.record, "finished": False})
+        if self.step == 0 and 0 in options.keep:
+            student.save(folder / "step-0")
 
     @property
     def finished(self) -> bool:
@@ -325,7 +337,7 @@ class _Enrolled:
             "steps_taken": self.step,
             "stopped_early": self.step < self.settings.steps,
             "drift": drift,
-            "undertrained": drift < UNDERTRAINED,
+            "undertrained": drift < self.student.least_drift,
         }
         write_json(self.folder / RECORD, {**self.record, **last})
         (self.folder / STATE).unlink(missing_ok=True)

@@ -74,7 +74,22 @@ class MappedWord(nn.Module):
         return Spoken(vectors=(vectors,), bypass=bypass)
 
 
-Word: TypeAlias = PlainWord | MappedWord
+class FixedWord(nn.Module):
+    """A word that is spoken and learns nothing from it."""
+
+    def __init__(self, word: "PlainWord | MappedWord") -> None:
+        """Speak as another word does."""
+        super().__init__()
+        self.word = word
+        self.layered = word.layered
+
+    def spoken(self, timesteps: Tensor, layers: Tensor, keep: Tensor | None) -> Spoken:
+        """What the word says, without gradients."""
+        with torch.no_grad():
+            return self.word.spoken(timesteps, layers, keep)
+
+
+Word: TypeAlias = PlainWord | MappedWord | FixedWord
 """A learned word. At (R,) timesteps and layers it is `spoken`; `keep` (R,) is nested dropout."""
 
 

@@ -41,7 +41,8 @@ def load_clip(spec: str = "openai", *, device: str = "cpu", dtype: str = "float3
             Hub), "miniature" (the package's own, for its drawn world alone),
             `hub:org/name[@revision]`, a `.safetensors` file (open_clip's names, ViT-B/32), a
             folder (`open_clip_config.json` and `open_clip_model.safetensors`, any plain CLIP with
-            its tokenizer), or `untrained[:SEED]`: random, for plumbing only.
+            its tokenizer), or `untrained[:SEED]` or `untrained-miniature[:SEED]`: random, for
+            plumbing and controls only.
         device: a torch device ("cpu", "cuda", "cuda:1", "mps").
         dtype: of weights and arithmetic, "float32" (default), "bfloat16" or "float16"; part of the
             spec. Embeddings are float32 always.

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from pdst.digest import Json, digest_json
 from pdst.encoders.configuration import Table, Three, as_table, demand, read_table, square, three
-from pdst.encoders.source import WeightsSource, locate
+from pdst.encoders.source import WeightsSource, architecture_of, locate
 from pdst.encoders.spec import Dtype, Embeddings, EncoderSpec, Pixels
 from pdst.encoders.tokens import Tokenizer, cut, default_tokenizer, folder_tokenizer
 from pdst.encoders.tower import DTYPES, ImageTower, exact, skip_unread_tokens, unit_rows
@@ -126,11 +126,8 @@ def load(source: WeightsSource, *, device: torch.device, dtype: Dtype) -> ClipEn
         EncoderError: if files are missing, damaged, or do not fit one another.
     """
     located = None if source.kind == "untrained" else locate(source)
-    configuration = (
-        default_configuration()
-        if located is None or located.config is None
-        else read_configuration(located.config)
-    )
+    config, _ = architecture_of(source, located)
+    configuration = default_configuration() if config is None else read_configuration(config)
     model = build(lambda: _construct(configuration.model_cfg))
     _check_reading(model, configuration)
     weights = fill(model, source, located, title=TITLE)

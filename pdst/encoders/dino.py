@@ -17,7 +17,7 @@ from timm.models.vision_transformer import Block, VisionTransformer
 
 from pdst.digest import Json, digest_json
 from pdst.encoders.configuration import Three, as_table, demand, read_table, three
-from pdst.encoders.source import WeightsSource, locate
+from pdst.encoders.source import WeightsSource, architecture_of, locate
 from pdst.encoders.spec import Dtype, EncoderSpec
 from pdst.encoders.tower import DTYPES, ImageTower, skip_unread_tokens
 from pdst.encoders.weights import build, fill
@@ -60,9 +60,8 @@ def load(source: WeightsSource, *, device: torch.device, dtype: Dtype) -> ImageT
         EncoderError: if files are missing, damaged, or do not fit one another.
     """
     located = None if source.kind == "untrained" else locate(source)
-    configuration = (
-        DEFAULT if located is None or located.config is None else read_configuration(located.config)
-    )
+    config, _ = architecture_of(source, located)
+    configuration = DEFAULT if config is None else read_configuration(config)
     model = build(lambda: _construct(configuration))
     weights = fill(model, source, located, title=TITLE, ignore=("head.",))
     spec = EncoderSpec(

@@ -88,7 +88,8 @@ class WeightsSource:
     Attributes:
         kind: "pretrained" or "packaged" (a name), "hub" (org/name), "file", "folder" or
             "untrained".
-        name: the name, the repository, or the path.
+        name: the name, the repository, or the path; of untrained weights, whose packaged
+            architecture they have, or "" for the published one's.
         revision: of a Hub repository; None: its main branch.
         seed: of untrained weights.
     """
@@ -123,8 +124,9 @@ def parse_weights(spec: str, family: Family) -> WeightsSource:
     Args:
         spec: a published name ("openai" for CLIP, "dino" for DINO), "miniature" (the package's
             own), `hub:org/name[@revision]`, a `.safetensors` file, a folder with configuration and
-            weights, `untrained` or `untrained:SEED`. A path that looks like a name is written
-            `./openai`.
+            weights; `untrained[:SEED]`, of the published one's architecture, or
+            `untrained-miniature[:SEED]`, of the miniature's. A path that looks like a name is
+            written `./openai`.
         family: whose weights.
 
     Raises:
@@ -135,14 +137,15 @@ def parse_weights(spec: str, family: Family) -> WeightsSource:
         return WeightsSource(family=family, kind="pretrained", name=spec)
     if spec in layout.packaged:
         return WeightsSource(family=family, kind="packaged", name=spec)
-    if spec == "untrained" or spec.startswith("untrained:"):
-        digits = spec.partition(":")[2] or "0"
-        if spec.endswith(":") or not (digits.isascii() and digits.isdecimal()):
+    what, colon, seed = spec.partition(":")
+    shapes = {"untrained": "", **{f"untrained-{name}": name for name in layout.packaged}}
+    if what in shapes:
+        digits = seed if colon else "0"
+        if not (digits.isascii() and digits.isdecimal()):
             raise EncoderError(
-                f"{family} weights '{spec}': wanted untrained:SEED with a whole number, "
-                "like untrained:1."
+                f"{family} weights '{spec}': wanted {what}:SEED with a whole number, like {what}:1."
             )
-        return WeightsSource(family=family, kind="untrained", name=spec, seed=int(digits))
+        return WeightsSource(family=family, kind="untrained", name=shapes[what], seed=int(digits))
     if spec.startswith("hub:"):
         repository, _, revision = spec.removeprefix("hub:").partition("@")
         if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository) or spec.endswith("@"):
@@ -165,8 +168,27 @@ def parse_weights(spec: str, family: Family) -> WeightsSource:
     names = ", ".join((*layout.pretrained, *layout.packaged))
     raise EncoderError(
         f"No {family} weights '{spec}': neither a file or folder that exists, nor one of "
-        f"{names}, hub:org/name, untrained, untrained:SEED."
+        f"{names}, hub:org/name, {', '.join(shapes)}, untrained:SEED."
     )
+
+
+def architecture_of(source: WeightsSource, located: Located | None) -> tuple[Path | None, str]:
+    """The configuration that says what is built, and a name for titles.
+
+    Args:
+        source: what was asked for.
+        located: its files; None for untrained weights.
+
+    Returns:
+        None and an empty name for the family's default architecture.
+    """
+    layout = LAYOUTS[source.family]
+    if located is not None:
+        return located.config, located.name
+    if source.name in layout.packaged:
+        packaged = layout.packaged[source.name]
+        return packaged.folder / layout.config, packaged.title
+    return None, ""
 
 
 def locate(source: WeightsSource) -> Located:

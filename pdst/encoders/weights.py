@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from pdst.encoders.source import Located, WeightsSource
+from pdst.encoders.source import Located, WeightsSource, architecture_of
 from pdst.errors import EncoderError
 
 M = TypeVar("M", bound=nn.Module)
@@ -52,14 +52,17 @@ def fill(
     Raises:
         EncoderError: if a file cannot be read, or does not fit.
     """
+    _, name = architecture_of(source, located)
+    own_title = f"{source.family.upper()} {name}" if name else title
     if located is None:
         fill_untrained(model, source.seed)
-        label, title = f"untrained:{source.seed}", f"untrained {title} (seed {source.seed})"
+        kind = f"untrained-{source.name}" if source.name else "untrained"
+        label, title = f"{kind}:{source.seed}", f"untrained {own_title} (seed {source.seed})"
     else:
         fill_from_file(model, located.weights, ignore=ignore)
         label = located.label
         if source.kind != "pretrained":
-            title = f"{source.family.upper()} {located.name}"
+            title = own_title
     return Weights(
         title=title,
         weights=label,

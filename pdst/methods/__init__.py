@@ -10,15 +10,34 @@ from pdst.errors import GeneratorError
 
 if TYPE_CHECKING:
     from pdst.methods.class_noun import ClassNoun
+    from pdst.methods.custom_diffusion import CustomDiffusion
+    from pdst.methods.dreambooth import DreamBooth
     from pdst.methods.inversions import NeTI, NeTIPlus, TextualInversion, TIPlus
+    from pdst.methods.lora import DreamBoothLoRA
+    from pdst.methods.trained import Trained
 
-__all__ = ["ClassNoun", "NeTI", "NeTIPlus", "TIPlus", "TextualInversion"]
+__all__ = [
+    "ClassNoun",
+    "CustomDiffusion",
+    "DreamBooth",
+    "DreamBoothLoRA",
+    "NeTI",
+    "NeTIPlus",
+    "TIPlus",
+    "TextualInversion",
+    "Trained",
+]
 
-_HOMES = {"ClassNoun": "pdst.methods.class_noun"} | dict.fromkeys(
-    ("NeTI", "NeTIPlus", "TIPlus", "TextualInversion"), "pdst.methods.inversions"
-)
+_HOMES = {
+    "ClassNoun": "pdst.methods.class_noun",
+    "CustomDiffusion": "pdst.methods.custom_diffusion",
+    "DreamBooth": "pdst.methods.dreambooth",
+    "DreamBoothLoRA": "pdst.methods.lora",
+    "Trained": "pdst.methods.trained",
+    **dict.fromkeys(("NeTI", "NeTIPlus", "TIPlus", "TextualInversion"), "pdst.methods.inversions"),
+}
 
-_PACKAGES = frozenset({"accelerate", "diffusers", "safetensors", "torch", "transformers"})
+_PACKAGES = frozenset({"accelerate", "diffusers", "peft", "safetensors", "torch", "transformers"})
 
 
 def __getattr__(name: str) -> object:

@@ -9,7 +9,7 @@ that takes what belongs to the background, and a contrastive loss that holds the
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from diffusers import DDPMScheduler
@@ -18,90 +18,33 @@ from torch import Tensor, nn
 from pdst.diffusion.attention import told_by_layer
 from pdst.diffusion.backbone import Backbone
 from pdst.diffusion.layers import cross_attention_layers
-from pdst.diffusion.losses import info_nce, masked_mse
+from pdst.diffusion.losses import Contrast, info_nce, masked_mse, noise_target
 from pdst.diffusion.mapper import Mapper, MapperSettings, nested_keep
 from pdst.diffusion.photos import LatentPhotos
 from pdst.diffusion.templates import Pool, templates
 from pdst.diffusion.tokens import ATTRACTOR, PLACEHOLDER, Vocabulary, initial_vector, vocabulary
-from pdst.diffusion.training import Loss, TrainingSettings, stream
+from pdst.diffusion.training import UNDERTRAINED, Loss, stream
 from pdst.diffusion.weighting import progress, weighting
-from pdst.diffusion.words import BYPASS_ALPHA, MappedWord, PlainWord, Rows, Said, Word, say
+from pdst.diffusion.words import (
+    FixedWord,
+    MappedWord,
+    PlainWord,
+    Rows,
+    Said,
+    Word,
+    say,
+)
 from pdst.errors import SettingsError
 from pdst.methods.checkpoints import save_words
+from pdst.methods.inversion_settings import (
+    InversionSettings,
+    NeTISettings,
+    PlusSettings,
+    require_sound,
+)
 from pdst.types import Subject
 
 POOLS: tuple[Pool, ...] = ("subject", "background", "joint")
-
-
-@dataclass(frozen=True, kw_only=True)
-class InversionSettings(TrainingSettings):
-    """What Textual Inversion and NeTI share.
-
-    Attributes:
-        templates: of prompts: "pdst", "verbatim", "imagenet27".
-        vectors: tokens of the word; more than one for Textual Inversion only.
-    """
-
-    templates: str = "imagenet27"
-    vectors: int = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class NeTISettings(InversionSettings):
-    """NeTI (Alaluf et al., arXiv 2305.15391).
-
-    Attributes:
-        bypass: whether the mapper also gives what is added to the values.
-        alpha: of the bypass.
-        norm_mode: "joint" (the released code) or "base" (the paper's wording).
-        nested_dropout: probability that a call drops a tail of the hidden units.
-        hidden, frequencies, sigma_t, sigma_l: of the mapper.
-    """
-
-    bypass: bool = True
-    alpha: float = BYPASS_ALPHA
-    norm_mode: Literal["joint", "base"] = "joint"
-    nested_dropout: float = 0.5
-    hidden: int = 128
-    frequencies: int = 1024
-    sigma_t: float = 0.03
-    sigma_l: float = 2.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlusSettings:
-    """The + pipeline (Li et al., section 4). What the paper leaves open is a setting here.
-
-    Attributes:
-        attractor: the attractor's initial word, one token.
-        attractor_word: "same" as the subject's kind of word, or "plain" vectors (for NeTI+).
-        pools: how a batch is spread over the three pools: "stratified" (as evenly as possible, the
-            short pool rotates), "all" (every example with all three prompts, the same noise), or
-            three probabilities, drawn for each example.
-        mask_mode: "binary" or "soft" masks at latent size.
-        mask_norm: "elements" (Eq. (4)) or "area" (divided by the mask's area).
-        subject_weight, background_weight, joint_weight: of the three denoising losses, Eq. (6).
-        contrast: the largest weight of the contrastive loss.
-        schedule: of that weight over training; see `pdst.diffusion.weighting`.
-        temperature, normalize, nce_form: of the contrastive loss, Eq. (5).
-        nce_stream: which of the two streams of text states the contrastive loss sees; they differ
-            with NeTI's bypass only.
-    """
-
-    attractor: str = "background"
-    attractor_word: Literal["same", "plain"] = "same"
-    pools: str | tuple[float, float, float] = "stratified"
-    mask_mode: Literal["binary", "soft"] = "binary"
-    mask_norm: Literal["elements", "area"] = "elements"
-    subject_weight: float = 1.0
-    background_weight: float = 1.0
-    joint_weight: float = 1.0
-    contrast: float = 0.1
-    schedule: str = "cosine"
-    temperature: float = 0.07
-    normalize: bool = True
-    nce_form: Literal["pooled", "per_anchor"] = "pooled"
-    nce_stream: Literal["keys", "values", "both"] = "values"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +75,8 @@ class Inversion:
     Attributes:
         words: by placeholder.
     """
+
+    least_drift = UNDERTRAINED
 
     def __init__(
         self,
@@ -293,9 +238,25 @@ class Inversion:
         found = torch.stack([all_of_it if one is None else one for one in kept])
         return found.to(self.room.backbone.device)
 
-    def loss(self, number: int, examples: Examples, predicted: Tensor, said: Said) -> Loss:
-        """The loss of a pass: Eq. (2) or (3); with the + pipeline Eq. (6)."""
-        plus, target = self.room.plus, self.room.target(examples)
+    def loss(
+        self,
+        number: int,
+        examples: Examples,
+        predicted: Tensor,
+        said: Said,
+        said_of_attractor: Said | None = None,
+    ) -> Loss:
+        """The loss of a pass: Eq. (2) or (3); with the + pipeline Eq. (6).
+
+        Args:
+            number: of the pass.
+            examples: what it shows.
+            predicted: (B, C, h, w) what the UNet makes of it.
+            said: what it was told.
+            said_of_attractor: the same, where the subject's word learns nothing; None: `said`.
+        """
+        plus = self.room.plus
+        target = noise_target(self.room.noise, examples.clean, examples.noise, examples.timesteps)
         if plus is None:
             error = masked_mse(predicted, target, None).mean()
             return Loss(total=error, terms={"mse": float(error.detach())})
@@ -314,7 +275,7 @@ class Inversion:
             error = masked_mse(predicted[rows], target[rows], shown, norm=plus.mask_norm).mean()
             total = total + weight * error
             terms[name] = float(error.detach())
-        contrast = self._contrast(examples, said)
+        contrast = self._contrast(number, examples, said, said_of_attractor or said)
         step = number // self.room.settings.accumulate
         share = plus.contrast * weighting(plus.schedule)(progress(step, self.room.settings.steps))
         terms |= {
@@ -327,16 +288,22 @@ class Inversion:
             total = total + share * contrast.loss
         return Loss(total=total, terms=terms)
 
-    def _contrast(self, examples: Examples, said: Said) -> Any:
+    def _contrast(
+        self, number: int, examples: Examples, said: Said, said_of_attractor: Said
+    ) -> Contrast:
         plus = self.room.plus
         assert plus is not None
-        streams = {"keys": (said.keys,), "values": (said.values,)}.get(
-            plus.nce_stream, (said.keys, said.values)
-        )
         found = []
-        for token in (PLACEHOLDER, ATTRACTOR):
+        for token, context in ((PLACEHOLDER, said), (ATTRACTOR, said_of_attractor)):
+            streams = {"keys": (context.keys,), "values": (context.values,)}.get(
+                plus.nce_stream, (context.keys, context.values)
+            )
             rows, at = self._places(examples.ids, token)
             found.append(torch.cat([states[:, rows, at] for states in streams]))
+        if plus.nce_layers == "random1":
+            rng = stream(self.room.settings.seed, self.name, number, "layer")
+            layer = int(torch.randint(len(found[0]), (), generator=rng))
+            found = [vectors[layer : layer + 1] for vectors in found]
         return info_nce(
             *found, temperature=plus.temperature, normalize=plus.normalize, form=plus.nce_form
         )
@@ -375,7 +342,7 @@ class Classroom:
         if self.layered and settings.vectors != 1:
             raise SettingsError(f"vectors is {settings.vectors}, wanted 1: NeTI learns one token.")
         if plus is not None:
-            _require_sound(plus, settings)
+            require_sound(plus, settings)
         words = {PLACEHOLDER: settings.vectors, **({ATTRACTOR: 1} if plus is not None else {})}
         self.vocabulary: Vocabulary = vocabulary(backbone, words)
         self.noise = DDPMScheduler(**backbone.noise)
@@ -385,15 +352,12 @@ class Classroom:
     def lesson(self, students: Sequence[Any], passes: Sequence[int]) -> list[Loss]:
         """One pass of all students through the frozen networks together."""
         shown = [student.examples(number) for student, number in zip(students, passes, strict=True)]
-        said = say(
-            self.backbone.text_encoder,
-            self.vocabulary,
-            [
-                Rows(ids=one.ids, timesteps=one.timesteps, words=student.words, keep=one.keep)
-                for student, one in zip(students, shown, strict=True)
-            ],
-            self.layers,
-            alpha=self.alpha,
+        said = self._said([student.words for student in students], shown)
+        apart = self.plus is not None and self.plus.stopgrad_attractor_context
+        said_of_attractor = (
+            self._said([_with_fixed_subject(student.words) for student in students], shown)
+            if apart
+            else said
         )
         noisy = torch.cat([self.noise.add_noise(o.clean, o.noise, o.timesteps) for o in shown])
         timesteps = torch.cat([one.timesteps for one in shown])
@@ -401,47 +365,31 @@ class Classroom:
         losses, first = [], 0
         for student, number, one in zip(students, passes, shown, strict=True):
             last = first + len(one.ids)
-            own = said.rows(first, last)
-            losses.append(student.loss(number, one, predicted[first:last], own))
+            own, of_attractor = said.rows(first, last), said_of_attractor.rows(first, last)
+            losses.append(student.loss(number, one, predicted[first:last], own, of_attractor))
             first = last
         return losses
+
+    def _said(self, words: Sequence[Mapping[str, Word]], shown: Sequence[Examples]) -> Said:
+        rows = [
+            Rows(ids=one.ids, timesteps=one.timesteps, words=own, keep=one.keep)
+            for own, one in zip(words, shown, strict=True)
+        ]
+        return say(self.backbone.text_encoder, self.vocabulary, rows, self.layers, alpha=self.alpha)
 
     def _predicted(self, noisy: Tensor, timesteps: Tensor, said: Said) -> Tensor:
         told: Any = said.told
         if isinstance(told, Tensor):
             told = told.to(self.backbone.dtype)
-        eager = self.backbone.device.type == "cpu"
+        # Where torch's fused attention is the slower one: see EagerAttention.
+        on_cpu, halved = self.backbone.device.type == "cpu", self.backbone.dtype != torch.float32
+        eager = on_cpu and halved
         with told_by_layer(self.backbone.unet, eager=eager):
             made = self.unet(
                 noisy.to(self.backbone.dtype), timesteps, encoder_hidden_states=told
             ).sample
         return cast("Tensor", made.float())
 
-    def target(self, examples: Examples) -> Tensor:
-        """What the UNet is to predict: the noise, or v for base models that predict that."""
-        if self.backbone.noise.get("prediction_type", "epsilon") == "v_prediction":
-            velocity: Tensor = self.noise.get_velocity(
-                examples.clean, examples.noise, examples.timesteps
-            )
-            return velocity
-        return examples.noise
 
-
-def _require_sound(plus: PlusSettings, settings: InversionSettings) -> None:
-    weighting(plus.schedule)
-    if settings.templates == "imagenet27":
-        raise SettingsError(
-            "templates is 'imagenet27', which has no prompts with a background. Wanted 'pdst' or "
-            "'verbatim' for the + methods."
-        )
-    if isinstance(plus.pools, str):
-        if plus.pools not in ("stratified", "all"):
-            raise SettingsError(
-                f"pools is '{plus.pools}', wanted 'stratified', 'all', or three probabilities."
-            )
-        if plus.pools == "stratified" and settings.batch < 3:
-            raise SettingsError(
-                f"batch is {settings.batch}, wanted at least 3: one example of each pool."
-            )
-    elif len(plus.pools) != 3 or min(plus.pools) < 0 or sum(plus.pools) <= 0:
-        raise SettingsError(f"pools is {plus.pools}, wanted three probabilities, at least 0.")
+def _with_fixed_subject(words: Mapping[str, Any]) -> dict[str, Word]:
+    return {name: FixedWord(word) if name == PLACEHOLDER else word for name, word in words.items()}

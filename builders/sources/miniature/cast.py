@@ -5,14 +5,20 @@ from collections import Counter
 
 import numpy as np
 
-from builders.sources.miniature.facts import ACTIONS, CLASSES, PLACES, Camera, Identity, Scene
+from builders.sources.miniature.facts import (
+    ACTIONS,
+    CLASSES,
+    PLACES,
+    SEED,
+    Camera,
+    Identity,
+    Scene,
+)
 from builders.sources.miniature.identities import draw_identity, is_held_out_scene
 from builders.sources.miniature.palette import COLOURS, INK
 from builders.sources.miniature.render import render
 from builders.sources.miniature.sight import SEEN, lab
 
-SEED = 0
-"""Of version 1 of the release."""
 MOST = {"colour": 2, "pattern": 5, "motif": 5}
 """Subjects that share one."""
 APART = 90.0

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from builders.sources.miniature.facts import SEED
 from pdst.errors import PdstError, unknown_name
 from pdst.miniature import CLIP, DATA, DINO, GENERATOR, TRUTH
 
@@ -28,12 +29,21 @@ def make_release(
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="The folder that becomes the release.")
     ] = DATA,
+    seed: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Another seed draws other subjects, a release to choose a method's settings on.",
+        ),
+    ] = SEED,
 ) -> None:
     """Draw the release `miniature`: 20 subjects, 300 pictures, 2,000 captions. Takes a minute."""
     from builders.sources.miniature.release import write_miniature
 
+    if seed != SEED and out == DATA:
+        raise PdstError(f"Seed {seed} is not the package's release. Say where it goes: --out DIR.")
     fingerprint = write_miniature(
-        out.expanduser(), progress=lambda text: typer.echo(text, err=True)
+        out.expanduser(), seed=seed, progress=lambda text: typer.echo(text, err=True)
     )
     typer.echo(json.dumps({"release": str(out), "fingerprint": fingerprint}, indent=1))
 

@@ -9,6 +9,9 @@ from typing import Literal
 
 Kind = Literal["living", "rigid"]
 
+SEED = 0
+"""Of version 1 of the release."""
+
 LIVING = (
     "dog",
     "cat",

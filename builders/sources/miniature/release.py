@@ -23,10 +23,11 @@ from PIL import Image
 from builders.pack import write_release
 from builders.rows import About, PhotoRow
 from builders.sources.miniature.captions import captions
-from builders.sources.miniature.cast import SEED, held_out_of, subjects
+from builders.sources.miniature.cast import held_out_of, subjects
 from builders.sources.miniature.facts import (
     ACTIONS,
     PLACES,
+    SEED,
     Accessory,
     Camera,
     Identity,
@@ -165,11 +166,11 @@ def _fit(sight: Sight, split: Split) -> bool:
 # --- words ---------------------------------------------------------------------------------------
 
 
-def about(found: Sequence[Shot]) -> About:
-    """What the card says beside the counts."""
+def about(found: Sequence[Shot], seed: int = SEED) -> About:
+    """What the card says beside the counts; another seed is another release, by name too."""
     unseen = sum(shot.held_out for shot in found if shot.split == "test")
     return About(
-        name=NAME,
+        name=NAME if seed == SEED else f"{NAME}-{seed}",
         version=VERSION,
         summary=(
             "A **drawn** world of twenty subjects with PDST's exact counts. It travels with the "
@@ -317,17 +318,19 @@ def scene_of(line: str) -> Scene:
 
 
 def write_miniature(
-    folder: Path = DATA, *, progress: Callable[[str], None] = lambda text: None
+    folder: Path = DATA, *, seed: int = SEED, progress: Callable[[str], None] = lambda text: None
 ) -> str:
     """Write the release; returns its fingerprint. Takes a minute of one core.
 
     Args:
         folder: where it goes; an older release there is replaced.
+        seed: another one draws other subjects in other scenes, on which a method's settings may
+            be chosen without a look at the release.
         progress: is told how far it is.
     """
     found: list[Shot] = []
-    for shot in all_shots():
+    for shot in all_shots(seed):
         found.append(shot)
         if len(found) % (TRAIN + TEST) == 0:
             progress(f"drawn {len(found)} photos: {shot.scene.identity.class_noun}")
-    return write_release(folder, rows(found), about(found), scenes=scenes_text(found))
+    return write_release(folder, rows(found), about(found, seed), scenes=scenes_text(found))

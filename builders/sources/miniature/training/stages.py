@@ -43,7 +43,7 @@ JUDGED_SCENES = 20_000
 
 SCHEDULES = {
     "vae": Schedule(steps=9_000, rate=2e-3, cool_down=0.5, average=0.998, decay=0.0),
-    "generator": Schedule(steps=8_000, rate=1e-3, cool_down=0.25, average=0.998),
+    "generator": Schedule(steps=13_000, rate=1e-3, cool_down=0.25, average=0.998),
     "clip": Schedule(steps=6_000, rate=2e-3, cool_down=0.5, average=0.995, decay=0.02),
     "dino": Schedule(steps=4_000, rate=1e-3, cool_down=0.5, average=0.995, decay=0.02),
     "judge": Schedule(steps=2_000, rate=3e-3, cool_down=0.7, average=0.98, decay=0.02),

@@ -1,0 +1,113 @@
+"""In: finished runs. Out: methods, each with its training seeds, and which is the + of which."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import pandas as pd
+
+from pdst.digest import Json, canonical_json
+from pdst.experiments.tables import Difference, differences, subject_rows
+from pdst.keys import refuse_differences, run_key, setting
+from pdst.run import Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One method.
+
+    Attributes:
+        name: as its runs call it ("NeTI+ (miniature)"); made distinct where settings differ.
+        runs: one a training seed.
+    """
+
+    name: str
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlusPair:
+    """A method and the same with the + pipeline."""
+
+    base: Entry
+    plus: Entry
+
+    def differences(self, metrics: Sequence[str]) -> tuple[Difference, ...]:
+        """Plus minus base, training seed by training seed, as far as both have them."""
+        count = min(len(self.base.runs), len(self.plus.runs))
+        return differences(self.plus.runs[:count], self.base.runs[:count], metrics)
+
+
+def entries_of(runs: Sequence[Run]) -> tuple[Entry, ...]:
+    """Group runs: equal but for the training's seed is one method.
+
+    Raises:
+        ComparisonError: if two runs' numbers do not mean the same thing.
+    """
+    refuse_differences([(str(run.path), run_key(run)) for run in runs])
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(_identity(run), []).append(run)
+    names = [_name(own[0]) for own in groups.values()]
+    counts = Counter(names)
+    return tuple(
+        Entry(name=f"{name} [{own[0].path.name}]" if counts[name] > 1 else name, runs=tuple(own))
+        for name, own in zip(names, groups.values(), strict=True)
+    )
+
+
+def entry_rows(entries: Sequence[Entry]) -> pd.DataFrame:
+    """A row a method, training seed and subject; see `pdst.experiments.tables.subject_rows`."""
+    return pd.concat(
+        [
+            subject_rows(run, method=entry.name, seed=seed)
+            for entry in entries
+            for seed, run in enumerate(entry.runs)
+        ],
+        ignore_index=True,
+    )
+
+
+def plus_pairs(entries: Sequence[Entry]) -> tuple[PlusPair, ...]:
+    """Every method that is there with and without the + pipeline: "TI (x)" and "TI+ (x)"."""
+    by_name = {entry.name: entry for entry in entries}
+    return tuple(
+        PlusPair(base=entry, plus=by_name[with_plus(entry.name)])
+        for entry in entries
+        if with_plus(entry.name) in by_name
+    )
+
+
+def with_plus(name: str) -> str:
+    """What the + variant of a method is called.
+
+    >>> with_plus("TI (miniature)"), with_plus("NeTI")
+    ('TI+ (miniature)', 'NeTI+')
+    """
+    method, blank, base = name.partition(" (")
+    return f"{method}+{blank}{base}"
+
+
+def short(name: str) -> str:
+    """A method without its base model.
+
+    >>> short("TI+ (miniature)")
+    'TI+'
+    """
+    return name.partition(" (")[0]
+
+
+def _name(run: Run) -> str:
+    return str(setting(run, "settings", "generator", "info", "name"))
+
+
+def _identity(run: Run) -> str:
+    """All of a run's generator but the seed of its training."""
+    info = dict(cast("Mapping[str, Json]", setting(run, "settings", "generator", "info")))
+    settings = info["settings"]
+    if isinstance(settings, dict) and isinstance(settings.get("training"), dict):
+        training = cast("dict[str, Json]", settings["training"])
+        unseeded: Json = {name: one for name, one in training.items() if name != "seed"}
+        info["settings"] = {**settings, "training": unseeded}
+    return canonical_json(info)

@@ -1,0 +1,99 @@
+"""In: what was measured. Out: sentences about it, and whether a claim of the paper holds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pdst.keys import run_marks, setting
+from pdst.run import Run
+
+if TYPE_CHECKING:  # it imports scipy, and the command line imports this
+    from pdst.experiments.agreement import Estimate
+
+DECIDING = 6
+"""Subjects that it takes to decide a claim: if there is no difference, five all lean to one side
+once in sixteen times, six once in thirty-two, and so less often than an interval of 95 % errs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One thing that the paper says, put so that data can decide it.
+
+    Attributes:
+        says: a clause ("cosine is above linear in DINO").
+        holds: None where the data does not decide: an interval holds 0, or subjects are too few.
+    """
+
+    says: str
+    holds: bool | None
+
+
+def is_above(found: "Estimate | None") -> bool | None:
+    """Whether a difference is above 0.
+
+    Returns:
+        True or False if its interval is all on one side; None if not, or with fewer subjects than
+        DECIDING, whose intervals are too narrow.
+    """
+    if found is None or found.interval is None or found.units < DECIDING:
+        return None
+    if found.interval.low > 0:
+        return True
+    return False if found.interval.high < 0 else None
+
+
+def both(*decided: bool | None) -> bool | None:
+    """False if one is false; else undecided if one is; else True."""
+    if False in decided:
+        return False
+    return None if None in decided else True
+
+
+def verdict(source: str, claims: Sequence[Claim], subjects: int) -> str:
+    """Say which claims hold, and what follows for them together.
+
+    Args:
+        source: where the paper says so ("Fig. 1").
+        claims: all of them; at least one.
+        subjects: that the data is of.
+    """
+    words = {True: "yes", False: "no", None: "undecided"}
+    listed = "; ".join(f"{claim.says}: {words[claim.holds]}" for claim in claims)
+    outcome = {
+        True: "is reproduced here",
+        False: "is not reproduced here",
+        None: "is neither reproduced nor refuted here",
+    }[both(*(claim.holds for claim in claims))]
+    few = f" Fewer than {DECIDING} subjects decide no difference." if subjects < DECIDING else ""
+    return f"The paper's claim ({source}) {outcome}: {listed}.{few}"
+
+
+def setting_sentence(runs: Sequence[Run], subjects: int, what: str) -> str:
+    """What was looked at, so that the numbers after it can be read alone.
+
+    Args:
+        runs: of one key; at least one.
+        subjects: how many.
+        what: was done with them.
+    """
+    name, version = (setting(runs[0], "settings", "benchmark", one) for one in ("name", "version"))
+    protocol = setting(runs[0], "settings", "protocol", "name")
+    sentence = f"{plural(subjects, 'subject')} of {name} {version}, protocol {protocol}: {what}."
+    marks = dict.fromkeys(mark for run in runs for mark in run_marks(run))
+    if marks:
+        sentence += f" Not submittable ({'; '.join(marks)})."
+    return sentence
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> plural(1, "training seed"), plural(3, "training seed")
+    ('1 training seed', '3 training seeds')
+    """
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def sentences(parts: Sequence[str]) -> str:
+    """One paragraph."""
+    return " ".join(part.strip() for part in parts if part.strip())

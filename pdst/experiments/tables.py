@@ -1,0 +1,97 @@
+"""In: finished runs. Out: a row a subject, and what is said of many: means and differences."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from pdst.compare import compare, sign_flip_p
+from pdst.experiments.agreement import Estimate, estimate
+from pdst.metrics import METRICS
+from pdst.report.rows import interval_text, number
+from pdst.run import Run
+from pdst.summarize import subject_means, values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One metric, one method minus another, on the same cases; units are subjects.
+
+    Attributes:
+        p_value: two-sided, by flipping the signs of subjects; None with fewer than two.
+    """
+
+    metric: str
+    value: Estimate
+    p_value: float | None
+
+
+def subject_rows(run: Run, **facts: str | int) -> pd.DataFrame:
+    """A run, a row a subject.
+
+    Args:
+        run: a finished one.
+        facts: columns to put in front, the same in every row ("step").
+
+    Returns:
+        The facts; `subject_id`, `kind`; every metric's mean over the subject's images; `images` of
+        `expected`. A mean without any value is null.
+    """
+    scores = run.scores()
+    first = scores.drop_duplicates("subject_id").sort_values("subject_id")
+    by_subject = scores.groupby("subject_id", sort=True)["reason"]
+    columns: dict[str, object] = {
+        **{name: [fact] * len(first) for name, fact in facts.items()},
+        "subject_id": first["subject_id"].tolist(),
+        "kind": first["kind"].tolist(),
+        "images": by_subject.apply(lambda reasons: int(reasons.isna().sum())).tolist(),
+        "expected": by_subject.size().tolist(),
+    }
+    for metric in METRICS:
+        means = subject_means(scores, values(scores, metric))
+        columns[metric] = [means[str(one)] for one in first["subject_id"]]
+    return pd.DataFrame(columns).astype(dict.fromkeys(METRICS, np.float64))
+
+
+def over_subjects(rows: pd.DataFrame, column: str) -> Estimate | None:
+    """The mean over subjects of each one's mean over its rows (seeds); None without any value."""
+    means = rows.groupby("subject_id", sort=True)[column].mean().dropna()
+    return estimate([float(value) for value in means]) if len(means) else None
+
+
+def differences(
+    first: Sequence[Run], second: Sequence[Run], metrics: Sequence[str]
+) -> tuple[Difference, ...]:
+    """The first's runs minus the second's, pair by pair on the same cases.
+
+    Args:
+        first: one run a training seed.
+        second: as many; a subject's difference is the mean over the pairs.
+        metrics: which; those that no case was scored by in both are left out.
+
+    Raises:
+        ComparisonError: if the runs may not be compared.
+    """
+    found: dict[str, dict[str, list[float]]] = {metric: {} for metric in metrics}
+    for one, other in zip(first, second, strict=True):
+        for paired in compare(one, other).metrics:
+            for subject_id, apart in paired.per_subject.items():
+                if paired.metric in found and apart is not None:
+                    found[paired.metric].setdefault(subject_id, []).append(apart)
+    said = []
+    for metric, of_subject in found.items():
+        means = [float(np.mean(of_subject[name])) for name in sorted(of_subject)]
+        if means:
+            said.append(
+                Difference(metric=metric, value=estimate(means), p_value=sign_flip_p(means))
+            )
+    return tuple(said)
+
+
+def estimate_text(found: Estimate | None, *, signed: bool = False) -> str:
+    """A mean and its interval: "0.412 [0.380–0.441]"."""
+    if found is None:
+        return number(None)
+    between = interval_text(found.interval, signed=signed)
+    return number(found.value, signed=signed) + (f" [{between}]" if between else "")

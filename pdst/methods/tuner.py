@@ -1,0 +1,340 @@
+"""In: a subject. Out: pictures by networks that were changed for it, for any fine-tuning method.
+
+DreamBooth, its LoRA variant and Custom Diffusion say what they change and how they keep it; opening
+the base model, drawing class images, training, resuming and sampling are here.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar, Literal, cast
+
+from torch import Tensor
+
+from pdst.diffusion.backbone import Backbone, load_backbone
+from pdst.diffusion.photos import latent_photos
+from pdst.diffusion.sampling import solver
+from pdst.diffusion.training import (
+    RECORD,
+    TrainingOptions,
+    read_record,
+    require_same,
+    settings_json,
+    train,
+)
+from pdst.digest import Json
+from pdst.errors import SettingsError, unknown_name
+from pdst.generator import GeneratorInfo
+from pdst.methods.class_noun import ClassNounSampler
+from pdst.methods.finetuning import (
+    FineTuned,
+    FineTuningSettings,
+    Tuned,
+    Views,
+    WholePhotos,
+    lesson,
+)
+from pdst.methods.presets import AUTO, chosen, preset_fields
+from pdst.methods.prior import class_latents
+from pdst.types import SLOT, Sampling, Subject
+
+CLASS_IMAGES = "_class_images"
+"""Their folder among the subjects'; no subject's id begins with a stroke."""
+
+
+STATE_BYTES_A_SECOND = 20e6
+"""The most that states, from which a killed training goes on, write on average. That of a whole
+Stable Diffusion UNet, ten gigabytes, is written every nine minutes."""
+
+
+class FineTuning(ABC):
+    """A method that changes networks for each subject.
+
+    Subjects learn one after the other: several in one pass of the UNet is for methods that leave it
+    frozen.
+
+    Attributes:
+        info: name, revision and all that decides a pixel.
+        backbone: the base model.
+        sampling: how it draws.
+    """
+
+    NAME: ClassVar[str]
+    SETTINGS: ClassVar[type[FineTuningSettings]]
+    """The preset `reference`, which others build on."""
+
+    def __init__(
+        self,
+        base: str = "miniature",
+        preset: str = AUTO,
+        checkpoints: str | None = None,
+        class_images: str | None = None,
+        keep: Literal["weights", "nothing"] = "weights",
+        gradient_checkpointing: bool = False,
+        sampling_steps: int = Sampling().steps,
+        guidance: float = Sampling().guidance,
+        images_per_pass: int = 8,
+        device: str = "auto",
+        dtype: str = "auto",
+        **overrides: Json,
+    ) -> None:
+        """Open the base model; nothing is learned yet.
+
+        Args:
+            base: as `pdst.diffusion.backbone.load_backbone`.
+            preset: of settings, by name; "auto": what suits the base model.
+            checkpoints: a folder that keeps what is learned, a folder a subject, and that a killed
+                training goes on from; None: nothing is kept, unless `prepare` is given a folder.
+            class_images: a folder of class images, which methods may share; None: a folder among
+                the checkpoints, if these are kept.
+            keep: "weights", or "nothing": what was learned leaves the disk once `personalize` has
+                read it, and is learned anew by the next call; record and log stay.
+            gradient_checkpointing: less memory, more time, the same result.
+            sampling_steps: of DPM-Solver++ 2M.
+            guidance: of classifier-free guidance.
+            images_per_pass: of the UNet; changes nothing but time and memory.
+            device: as `load_backbone`.
+            dtype: as there; of sampling. Training is float32, with bfloat16 products for a 16-bit
+                base model.
+            overrides: any field of the method's settings ("steps", "rate", "seed", …).
+
+        Raises:
+            BackboneError: if the base model cannot be opened.
+            SettingsError: if there is no such setting, or a value cannot work.
+        """
+        if keep not in ("weights", "nothing"):
+            raise SettingsError(unknown_name("keep", keep, ("weights", "nothing")))
+        if images_per_pass < 1:
+            raise SettingsError(f"images_per_pass is {images_per_pass}, wanted at least 1.")
+        self.backbone: Backbone = load_backbone(base, device=device, dtype=dtype)
+        self._home = None if checkpoints is None else Path(checkpoints).expanduser()
+        self._class_images = None if class_images is None else Path(class_images).expanduser()
+        self._keep, self._batch = keep, images_per_pass
+        self._gradient_checkpointing = gradient_checkpointing
+        preset = chosen(preset, self.backbone.preset)
+        self._settings: Any = self._chosen({**preset_fields(self.NAME, preset), **overrides})
+        self.sampling = Sampling(
+            steps=sampling_steps,
+            guidance=float(guidance),
+            resolution=self._settings.resolution or self.backbone.resolution,
+        )
+        self._of_prior = Sampling(
+            steps=self._settings.prior_steps,
+            guidance=float(self._settings.prior_guidance),
+            resolution=self.sampling.resolution,
+        )
+        for sampling in (self.sampling, self._of_prior):
+            solver(self.backbone, sampling)  # refuses what cannot work before anything is drawn
+        self._priors: dict[str, Tensor] = {}
+        self._trained: dict[str, Json] = {
+            "method": self.NAME,
+            "base": self.backbone.label,
+            "base_digest": self.backbone.digest,
+            "dtype": str(self.backbone.dtype).removeprefix("torch."),
+            "training": settings_json(self._settings),
+        }
+        self.info = GeneratorInfo(
+            name=f"{self.NAME} ({self.backbone.name})",
+            revision=f"1-{self.backbone.digest[:12]}",
+            settings={
+                **self._trained,
+                "preset": preset,
+                "sampling": cast("dict[str, Json]", asdict(self.sampling)),
+            },
+        )
+
+    @property
+    def steps(self) -> int:
+        """Of a training."""
+        return int(self._settings.steps)
+
+    def personalize(self, subject: Subject) -> ClassNounSampler:
+        """Learn the subject, or read what was learned before.
+
+        Raises:
+            DatasetError: if there is no training photo.
+            SettingsError: if the checkpoint is of other settings.
+        """
+        if self._home is not None:
+            return self._personalized(subject, self._home / subject.subject_id)
+        with TemporaryDirectory() as folder:
+            return self._personalized(subject, Path(folder) / subject.subject_id)
+
+    def prepare(
+        self, subjects: Sequence[Subject], folder: Path, progress: Callable[[float], None]
+    ) -> None:
+        """Learn subjects, one after the other; `personalize` then only reads.
+
+        Args:
+            subjects: who.
+            folder: keeps what is learned, unless the constructor was given one.
+            progress: is told the share that is done.
+        """
+        self._home = self._home or folder
+        folders = [self._home / subject.subject_id for subject in subjects]
+        self.learn_all(subjects, folders, TrainingOptions(progress=progress))
+
+    def learn_all(
+        self,
+        subjects: Sequence[Subject],
+        folders: Sequence[Path],
+        options: TrainingOptions,
+        facts: Mapping[str, Json] | None = None,
+    ) -> None:
+        """Train for one subject after the other until each one's folder holds what is learned.
+
+        Args:
+            subjects: who.
+            folders: of the checkpoints, one a subject; a training that one holds goes on.
+            options: how often to save, log and look.
+            facts: that decide what is learned, beside settings, photos and subject.
+
+        Raises:
+            DatasetError: if there is no training photo.
+            SettingsError: if a checkpoint is of other settings.
+        """
+        for done, (subject, folder) in enumerate(zip(subjects, folders, strict=True)):
+
+            def progress(share: float, done: int = done) -> None:
+                options.progress((done + share) / len(subjects))
+
+            self.learn(subject, folder, replace(options, progress=progress), facts)
+            progress(1.0)
+
+    def learn(
+        self,
+        subject: Subject,
+        folder: Path,
+        options: TrainingOptions,
+        facts: Mapping[str, Json] | None = None,
+    ) -> None:
+        """As `learn_all`, one subject."""
+        record = {**self.record(subject), **(facts or {})}
+        if self._has_learned(folder, record):
+            return
+        student = self._student(subject, folder)
+        # What learns, and AdamW's two means of each number.
+        state = 3 * sum(p.numel() * p.element_size() for p in student.parameters())
+        seldom = max(options.save_every, state / STATE_BYTES_A_SECOND)
+        options = replace(options, save_every=seldom)
+        train([student], lesson, self._settings, [record], [folder], options)
+
+    def record(self, subject: Subject) -> dict[str, Json]:
+        """All that decides what is learned, as `training.json` keeps it."""
+        return {
+            **self._trained,
+            "subject": subject.subject_id,
+            "class_noun": subject.class_noun,
+            "photos": [photo.sha256 for photo in subject.train],
+        }
+
+    def words(self, subject: Subject) -> str:
+        """What stands for the subject in a prompt."""
+        return f"{self._modifier()} {subject.class_noun}"
+
+    def watcher(self, student: FineTuned, sampling_steps: int | None = None) -> ClassNounSampler:
+        """Draw with what a student has learned so far; fewer steps for a quicker look."""
+        sampling = self.sampling
+        if sampling_steps is not None:
+            sampling = replace(sampling, steps=sampling_steps)
+        return student.tuned.sampler(sampling, self._batch, student.words)
+
+    @abstractmethod
+    def sampler(self, subject: Subject, folder: Path) -> ClassNounSampler:
+        """What a checkpoint draws.
+
+        Args:
+            subject: whose.
+            folder: the subject's, or a `step-N` in it.
+
+        Raises:
+            StoreError: if it is damaged, or of another base model.
+        """
+
+    @abstractmethod
+    def files(self) -> tuple[str, ...]:
+        """The files of a checkpoint that hold what was learned."""
+
+    @abstractmethod
+    def _modifier(self) -> str:
+        """What stands before the class noun."""
+
+    @abstractmethod
+    def _tuned(self, subject: Subject) -> Tuned:
+        """What is to change, as it is before training."""
+
+    def _views(self, subject: Subject, folder: Path) -> Views:
+        return WholePhotos(
+            latent_photos(
+                self.backbone,
+                subject.train,
+                self.sampling.resolution,
+                masked=False,
+                cache=folder / "latents.safetensors",
+            )
+        )
+
+    def _student(self, subject: Subject, folder: Path) -> FineTuned:
+        return FineTuned(
+            self.backbone,
+            self._settings,
+            self._tuned(subject),
+            self._views(subject, folder),
+            self._prior(subject.class_noun),
+            name=subject.subject_id,
+            words=self.words(subject),
+            class_noun=subject.class_noun,
+        )
+
+    def _prior(self, class_noun: str) -> Tensor | None:
+        """Class images, drawn once a class noun."""
+        if not self._settings.prior_images:
+            return None
+        if class_noun not in self._priors:
+            among = None if self._home is None else self._home / CLASS_IMAGES
+            self._priors[class_noun] = class_latents(
+                self.backbone,
+                self._settings.prompt.replace(SLOT, class_noun),
+                self._settings.prior_images,
+                self._of_prior,
+                first_seed=self._settings.prior_seed,
+                cache=self._class_images or among,
+            )
+        return self._priors[class_noun]
+
+    def _personalized(self, subject: Subject, folder: Path) -> ClassNounSampler:
+        self.learn(subject, folder, TrainingOptions())
+        sampler = self.sampler(subject, folder)
+        if self._keep == "nothing":
+            for name in self.files():
+                (folder / name).unlink()
+        return sampler
+
+    def _has_learned(self, folder: Path, record: Mapping[str, Json]) -> bool:
+        """Whether a folder holds a finished training, of the same settings, and its result.
+
+        One whose result is gone kept nothing: it will begin anew.
+        """
+        kept = read_record(folder)
+        if kept is None or not kept.get("finished"):
+            return False
+        require_same(kept, record, folder)
+        if all((folder / name).exists() for name in self.files()):
+            return True
+        (folder / RECORD).unlink()
+        return False
+
+    @classmethod
+    def _chosen(cls, given: Mapping[str, Json]) -> FineTuningSettings:
+        """The method's own settings, and what preset and user say otherwise."""
+        known = {field.name for field in fields(cls.SETTINGS)}
+        for name in given:
+            if name not in known:
+                raise SettingsError(unknown_name(f"setting of {cls.NAME}", name, known))
+        plain: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in given.items()
+        }
+        return cls.SETTINGS(**plain)

@@ -1,0 +1,292 @@
+"""`methods` and `grid` on made runs whose answer is known, and how figures are written."""
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from pdst.cli.reading import reading
+from pdst.errors import ComparisonError, SettingsError
+from pdst.experiments.entries import entries_of, short, with_plus
+from pdst.experiments.figures import new_figure, require_matplotlib, save_figure, style
+from pdst.experiments.grid import FICTIONAL, GridPlan, grid, grid_plan
+from pdst.experiments.grid_figure import grid_figure
+from pdst.experiments.methods import methods
+from pdst.experiments.methods_figure import LEAST, MOST, area, methods_figure
+from pdst.experiments.weighting import (
+    POINTS,
+    contrast,
+    functions,
+    seed_spread,
+    weighting_claims,
+)
+from pdst.experiments.weighting_figure import functions_figure, weighting_figure
+from pdst.run import Run
+from tests.made_runs import (
+    draw_card,
+    made_benchmark,
+    made_cases,
+    made_record,
+    made_run,
+    made_scores,
+)
+
+SUBJECTS = ["ant", "bee", "cat", "dog", "elk", "fox"]
+
+
+def learned(name: str, seed: int) -> dict[str, object]:
+    """The record of a method that was trained."""
+    record = made_record(name=name)
+    info = record["settings"]["generator"]["info"]  # type: ignore[index]
+    info["settings"] = {"training": {"seed": seed, "steps": 100}}
+    return record
+
+
+def made(folder: Path, name: str, *, shift: float, seed: int = 0) -> Run:
+    """One run; its noise follows from the training seed, its level from `shift`."""
+    scores = made_scores(made_cases(SUBJECTS), seed=seed, shift=shift)
+    path = folder / f"{name.replace(' ', '')}-{seed}"
+    return made_run(path, scores, learned(name, seed), draw=draw_card)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
+    """Two training seeds of four methods; + is 0.03 above its base, NeTI 0.05 above TI."""
+    folder = tmp_path_factory.mktemp("runs")
+    shifts = {"TI (x)": 0.0, "TI+ (x)": 0.03, "NeTI (x)": 0.05, "NeTI+ (x)": 0.08}
+    return [
+        made(folder, name, shift=shift, seed=seed)
+        for name, shift in shifts.items()
+        for seed in (0, 1)
+    ]
+
+
+# methods
+
+
+def test_names_of_plus_methods() -> None:
+    assert with_plus("TI (miniature)") == "TI+ (miniature)"
+    assert with_plus("NeTI") == "NeTI+"
+    assert short("NeTI+ (sd15)") == "NeTI+"
+
+
+def test_what_the_plus_pipeline_adds_is_found_exactly(runs: list[Run]) -> None:
+    found = methods(runs)
+    apart = found.summary["differences"]
+    assert list(apart) == ["TI+ − TI", "NeTI+ − NeTI"]  # type: ignore[arg-type]
+    for rows in apart.values():  # type: ignore[union-attr]
+        for row in rows:
+            assert row["value"]["value"] == pytest.approx(0.03)
+            assert row["value"]["interval"]["low"] == pytest.approx(0.03)
+            assert row["p_value"] == pytest.approx(2 / 2**6)
+    assert len(found.data) == 4 * 2 * len(SUBJECTS)
+    assert "The paper's claim (Fig. 5) is reproduced here" in found.finding
+    assert "NeTI is above TI, the next, in DINO: yes" in found.finding
+    assert "TI+ is above TI in CLIP-T: yes" in found.finding
+    json.dumps(found.summary, allow_nan=False)
+
+
+def test_a_method_without_gain_refutes_the_claim(tmp_path: Path) -> None:
+    opened = [made(tmp_path, "TI", shift=0.0), made(tmp_path, "TI+", shift=-0.02)]
+    found = methods(opened)
+    assert "is not reproduced here" in found.finding
+    assert "TI+ is above TI in DINO: no" in found.finding
+
+
+def test_methods_alone_have_nothing_to_test(tmp_path: Path) -> None:
+    found = methods([made(tmp_path, "TI", shift=0.0)])
+    assert "nothing to test" in found.finding
+
+
+def test_means_are_over_subjects_of_means_over_seeds(runs: list[Run]) -> None:
+    found = methods(runs)
+    tables = [run.scores() for run in runs[:2]]
+    by_hand = np.mean([table.groupby("subject_id")["dino"].mean() for table in tables])
+    assert found.summary["means"]["dino"]["TI (x)"]["value"] == pytest.approx(by_hand)  # type: ignore[index,call-overload]
+    assert found.summary["means"]["dino"]["TI (x)"]["units"] == len(SUBJECTS)  # type: ignore[index,call-overload]
+
+
+def test_the_table_has_a_row_a_method_and_a_row_a_pair(runs: list[Run]) -> None:
+    lines = methods(runs).table.splitlines()
+    assert [line.split(" | ")[0] for line in lines if line.startswith("| ")] == [
+        *("| method", "| ---", "| TI (x)", "| TI+ (x)", "| NeTI (x)", "| NeTI+ (x)"),
+        *("| on the same cases", "| ---", "| TI+ − TI", "| NeTI+ − NeTI"),
+    ]
+    assert "+0.030 [+0.030 to +0.030], p 0.031" in lines[-1]
+
+
+def test_runs_of_other_settings_are_another_method(tmp_path: Path) -> None:
+    one = made(tmp_path, "TI", shift=0.0)
+    record = learned("TI", 0)
+    record["settings"]["generator"]["info"]["settings"]["training"]["steps"] = 900  # type: ignore[index]
+    other = made_run(tmp_path / "longer", made_scores(made_cases(SUBJECTS)), record)
+    names = [entry.name for entry in entries_of([one, other])]
+    assert names == ["TI [TI-0]", "TI [longer]"]
+
+
+def test_runs_of_another_key_are_refused(tmp_path: Path, runs: list[Run]) -> None:
+    other = made_run(
+        tmp_path / "other",
+        made_scores(made_cases(SUBJECTS)),
+        made_record(name="TI", protocol="quick-00000000"),
+    )
+    with pytest.raises(ComparisonError, match="protocol"):
+        methods([runs[0], other])
+
+
+def test_areas_are_linear_in_clip_t() -> None:
+    shown = [0.2, 0.25, 0.3]
+    assert [area(one, shown) for one in shown] == [LEAST, (LEAST + MOST) / 2, MOST]
+    assert area(0.2, [0.2]) == (LEAST + MOST) / 2
+
+
+def test_a_figure_has_an_arrow_a_pair_and_always_the_same_bytes(
+    runs: list[Run], tmp_path: Path
+) -> None:
+    data = methods(runs).data
+    written = [save_figure(methods_figure(data), tmp_path / name) for name in ("a", "b")]
+    for one, other in zip(*written, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+    figure = methods_figure(data)
+    (axes,) = figure.get_axes()
+    assert len([text for text in axes.texts if text.arrow_patch is not None]) == 2  # type: ignore[attr-defined]
+    assert ET.parse(written[0][1]).getroot().tag.endswith("svg")
+    assert b"<dc:date>" not in written[0][1].read_bytes()
+    with Image.open(written[0][0]) as picture:
+        assert picture.format == "PNG"
+        assert "Software" not in picture.info
+
+
+def test_without_matplotlib_the_message_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import sys
+
+    for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(SettingsError, match=r"pip install 'pdst\[figures\]'"):
+        require_matplotlib()
+
+
+def test_the_command_reads_finished_runs(runs: list[Run], tmp_path: Path) -> None:
+    paths = [str(run.path) for run in runs]
+    out = tmp_path / "out"
+    done = CliRunner().invoke(reading, ["experiment", "methods", *paths, "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    found = methods(runs)
+    assert found.finding in done.stdout
+    assert (out / "table.md").read_text() == found.table
+    pd.testing.assert_frame_equal(pd.read_parquet(out / "data.parquet"), found.data)
+    assert json.loads((out / "summary.json").read_text())["experiment"] == "methods"
+
+
+# grid
+
+
+def test_a_grid_shows_the_first_of_everything(runs: list[Run]) -> None:
+    found = grid(runs[::2], GridPlan(captions=2, images=1))
+    assert len(found.data) == 4 * len(SUBJECTS) * 2
+    assert set(found.data["image_id"]) == {"00"}
+    assert set(found.data["seed_index"]) == {0}
+    keys = found.data.groupby("method")["key"].apply(list)
+    assert all(own == keys.iloc[0] for own in keys), "the same noise in a row"
+    assert "12 prompts, 1 image each" in found.finding
+    assert "Prompts on which a method leads in it: TI 0, TI+ 0, NeTI 0, NeTI+ 12" in found.finding
+
+
+def test_a_grids_figure_has_a_tile_an_image_and_the_photos_in_front(runs: list[Run]) -> None:
+    benchmark = made_benchmark(SUBJECTS)
+    for plan, tiles in (
+        (GridPlan(images=2), 1 + 4 * 2),
+        (GridPlan(images=1, training=True), 1 + 4),  # the made benchmark has one training photo
+    ):
+        figure = grid_figure(grid(runs[::2], plan).data, runs[::2], benchmark, plan)
+        shown = [axes for axes in figure.get_axes() if axes.get_images()]
+        assert len(shown) == len(SUBJECTS) * tiles
+        heads = [axes.get_title() for axes in figure.get_axes() if axes.get_title()]
+        front = "training photos" if plan.training else "held-out photo"
+        assert heads == [front, "TI", "TI+", "NeTI", "NeTI+"]
+
+
+def test_what_is_asked_of_a_grid_is_read_and_checked() -> None:
+    assert grid_plan(["fictional"], 1, 8, "training") == GridPlan(
+        prompts=FICTIONAL, captions=1, images=8, training=True
+    )
+    assert grid_plan(["{} at sea.", "{} at sea."], 1, 1, "held-out").prompts == ("{} at sea.",)
+    assert GridPlan(prompts=("{}.",)).metrics == ("dino_train", "clip_t")
+    with pytest.raises(SettingsError, match=r"wanted one \{\} in it"):
+        grid_plan(["a dog"], 1, 1, "held-out")
+    with pytest.raises(SettingsError, match="No reference named 'train'"):
+        grid_plan([], 1, 1, "train")
+    with pytest.raises(SettingsError, match="--images is 0"):
+        grid_plan([], 1, 0, "training")
+    with pytest.raises(SettingsError, match="not for runs"):
+        grid_plan(["fictional"], 1, 1, "training", of_runs=True)
+
+
+# weighting
+
+
+def weighted(levels: dict[str, float], seeds: int = 2) -> pd.DataFrame:
+    """Scores by function: its level, a subject's, and a training seed's."""
+    return pd.DataFrame(
+        [
+            {
+                "schedule": name,
+                "seed": seed,
+                "subject_id": subject_id,
+                **dict.fromkeys(
+                    ("clip_t", "clip_i", "dino"), level + 0.01 * place + 0.002 * (seed - 0.5)
+                ),
+            }
+            for name, level in levels.items()
+            for seed in range(seeds)
+            for place, subject_id in enumerate(SUBJECTS)
+        ]
+    )
+
+
+def test_the_papers_best_functions_are_held_against_all_others() -> None:
+    data = weighted({"zero": 0.5, "one": 0.4, "sigmoid": 0.6, "cosine": 0.7})
+    found = contrast(data, "dino")
+    assert found is not None
+    assert found.value == pytest.approx(0.65 - 0.45)
+    assert found.interval is not None
+    assert found.interval.low == pytest.approx(0.2)
+    claims = weighting_claims(data, {})
+    assert [claim.holds for claim in claims] == [True] * 3
+    worse = weighting_claims(weighted({"zero": 0.9, "sigmoid": 0.6, "cosine": 0.7}), {})
+    assert [claim.holds for claim in worse] == [False] * 3
+    assert contrast(weighted({"zero": 0.5, "cosine": 0.7}), "dino") is None
+
+
+def test_the_spread_over_training_seeds_is_a_standard_deviation() -> None:
+    spread = seed_spread(weighted({"zero": 0.5}), "dino")["zero"]
+    assert spread == pytest.approx(np.std([-0.001, 0.001], ddof=1))
+    assert seed_spread(weighted({"zero": 0.5}, seeds=1), "dino") == {"zero": None}
+
+
+def test_the_functions_are_those_of_the_trainer(tmp_path: Path) -> None:
+    rows = functions()
+    assert len(rows) == 7 * POINTS
+    middle = rows[rows["progress"] == 0.5].set_index("weighting")["weight"]
+    assert middle["cosine"] == pytest.approx(0.5)
+    assert middle["exponential"] == pytest.approx(0.924, abs=5e-4)
+    (axes,) = functions_figure().get_axes()
+    assert [line.get_label() for line in axes.get_lines()] == list(rows["weighting"].unique())
+    names = [
+        text.get_text()
+        for text in weighting_figure(weighted({"zero": 0.5, "cosine": 0.7}))
+        .get_axes()[0]
+        .get_yticklabels()
+    ]
+    assert names == ["cosine", "zero"]
+    with style():
+        save_figure(new_figure(1, 1), tmp_path / "empty")
+    assert (tmp_path / "empty.png").stat().st_size > 0

@@ -1,0 +1,234 @@
+"""`pdst-train`: from photos to a checkpoint that draws, stops early and can be evaluated."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import Result
+from PIL import Image
+from typer.testing import CliRunner
+
+from pdst.cli.reading import reading
+from pdst.cli.training import training
+from pdst.embed import Encoders
+from pdst.errors import SettingsError, StoreError
+from pdst.methods import TextualInversion
+from pdst.methods.presets import chosen, preset_fields
+from pdst.methods.trained import Trained
+from pdst.methods.watching import ValidationSettings, Validator, without_validation_photo
+from pdst.testing import drawn_benchmark
+from pdst.types import Subject
+
+BALL = drawn_benchmark().subject("ball")
+QUICK = ["--set", "steps=2", "--set", "batch=3", "--device", "cpu", "--quiet"]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Three photos of one thing and their masks."""
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "masks").mkdir()
+    for number, photo in enumerate(BALL.train[:3]):
+        photo.image().save(tmp_path / "photos" / f"{number}.png")
+        mask = photo.mask()
+        assert mask is not None
+        mask.save(tmp_path / "masks" / f"{number}.png")
+    return tmp_path
+
+
+def trained(*arguments: object) -> Result:
+    return CliRunner().invoke(training, [str(argument) for argument in arguments])
+
+
+def own(photos: Path) -> list[str]:
+    # Of the small vocabulary no noun is one token; "a" is.
+    images = str(photos / "photos")
+    return ["--images", images, "--class-noun", "toy ball", "--init-token", "a"]
+
+
+def test_own_photos_become_a_checkpoint_that_draws(photos: Path, pipeline_folder: Path) -> None:
+    out = photos / "out"
+    command = [
+        *("ti+", *own(photos), "--masks", photos / "masks", "--base", pipeline_folder),
+        *("--out", out, *QUICK, "--set", "attractor=a", "--keep", "1", "--preview-every", "1"),
+    ]
+    done = trained(*command, "--json")
+    assert done.exit_code == 0, done.output
+    (told,) = json.loads(done.stdout)
+    assert (told["subject"], told["steps"], told["kept_step"]) == ("photos", 2, None)
+    assert {"loss", "subject", "background", "joint", "drift"} <= set(told["terms"])
+    assert {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()} == {
+        f"photos/{name}"
+        for name in (
+            "attractor_embeds.safetensors",
+            "latents.safetensors",
+            "learned_embeds.safetensors",
+            "log.jsonl",
+            "picture.png",
+            "previews/step-000001.png",
+            "previews/step-000002.png",
+            "step-1/attractor_embeds.safetensors",
+            "step-1/learned_embeds.safetensors",
+            "training.json",
+        )
+    }
+    before = (out / "photos" / "training.json").read_bytes()
+    assert "pdst draw" in trained(*command).stderr  # nothing to do: told again
+    assert (out / "photos" / "training.json").read_bytes() == before
+
+    picture = photos / "picture.png"
+    drawn = CliRunner().invoke(
+        reading,
+        [
+            *("draw", str(out / "photos"), "A photo of {}.", "A {} on a hill."),
+            *("--out", str(picture), "--seeds", "0,1,2", "--base", str(pipeline_folder)),
+            *("--steps", "2", "--device", "cpu"),
+        ],
+    )
+    assert drawn.exit_code == 0, drawn.output
+    with Image.open(picture) as opened:
+        assert opened.size == (3 * 32 + 2 * 4, 2 * 32 + 4)
+
+
+def test_mistakes_get_a_message_and_exit_code_2(photos: Path, pipeline_folder: Path) -> None:
+    base = ["--base", pipeline_folder, "--out", photos / "out", *QUICK]
+
+    def refused(*arguments: object) -> str:
+        done = trained(*arguments, *base)
+        assert done.exit_code == 2, done.output
+        return " ".join(done.stderr.split())
+
+    assert "Did you mean 'neti'" in refused("netti", *own(photos))
+    assert "Say whom to learn" in refused("ti")
+    assert "one subject of your own" in refused("ti", *own(photos), "--all")
+    assert "needs --class-noun" in refused("ti", "--images", photos / "photos")
+    assert "No subject named 'nobody'" in refused("ti", "--subject", "nobody")
+    assert "has no mask" in refused("ti+", *own(photos), "--set", "attractor=a")
+    assert "Did you mean 'rate'" in refused("ti", *own(photos), "--set", "raet=1")
+    assert "No preset named 'papr'" in refused("ti", *own(photos), "--preset", "papr")
+    assert "--keep is 'x'" in refused("ti", *own(photos), "--keep", "x")
+
+
+def test_validation_keeps_a_photo_back_and_the_best_step(
+    photos: Path, pipeline_folder: Path, scorer_folders: tuple[Path, Path]
+) -> None:
+    out = photos / "out"
+    done = trained(
+        *("ti", *own(photos), "--base", pipeline_folder, "--out", out, *QUICK, "--json"),
+        *("--validate-every", 1, "--scorer", scorer_folders[1]),
+    )
+    assert done.exit_code == 0, done.output
+    record = json.loads((out / "photos" / "training.json").read_text())
+    lines = (out / "photos" / "validation.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert len(record["photos"]) == 2
+    best = max(rows, key=lambda row: (row["dino"], -row["step"]))
+    assert (record["kept_step"], record["validation_score"]) == (best["step"], best["dino"])
+    kept, at_best = (
+        (out / "photos" / folder / "learned_embeds.safetensors").read_bytes()
+        for folder in ("", "best")
+    )
+    assert kept == at_best
+
+
+class Scripted:
+    """A student and its sampler whose likeness to a photo follows a script, look by look."""
+
+    name = "ball"
+
+    def __init__(self, photo: Image.Image, likeness: Sequence[float]) -> None:
+        self.photo, self.likeness, self.looks, self.saved = photo, likeness, 0, list[int]()
+
+    def sample(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image.Image]:
+        share = self.likeness[self.looks]
+        self.looks += 1
+        size = self.photo.size
+        return [
+            Image.blend(Image.effect_noise(size, 80 + seed).convert("RGB"), self.photo, share)
+            for seed in seeds
+        ]
+
+    def save(self, folder: Path) -> None:
+        self.saved.append(self.looks)
+
+
+def test_a_training_ends_when_it_no_longer_gets_better(scorers: Encoders, tmp_path: Path) -> None:
+    subject, photo = without_validation_photo(BALL)
+    assert [*subject.train, photo] == [*BALL.train]
+    script: Any = Scripted(photo.image(), [0.2, 0.9, 0.7, 0.6, 0.5])
+    validator = Validator(
+        ValidationSettings(every=5, patience=2, images=2),
+        photo,
+        lambda student: script,
+        scorers.dino,
+        tmp_path,
+    )
+    ends = [validator.look(script, step) for step in (5, 10, 15, 20)]
+    assert ends == [False, False, False, True]
+    assert script.saved == [1, 2]
+    best = validator.best()
+    assert best is not None
+    assert best[0] == 10
+    # Resumed from step 10, later looks are forgotten.
+    script.looks = 2
+    validator.look(script, 15)
+    assert [step for step, _ in validator.rows()] == [5, 10, 15]
+
+
+def test_validation_needs_two_photos() -> None:
+    with pytest.raises(SettingsError, match="Give at least two photos"):
+        without_validation_photo(replace(BALL, train=BALL.train[:1]))
+    with pytest.raises(SettingsError, match="validation's every is 0"):
+        ValidationSettings(every=0)
+
+
+def test_trained_draws_what_the_method_draws_and_refuses_what_does_not_fit(
+    pipeline_folder: Path, kl_pipeline_folder: Path, tmp_path: Path
+) -> None:
+    ball = replace(BALL, init_token="a")
+    small: dict[str, Any] = {"steps": 2, "batch": 2, "sampling_steps": 3, "device": "cpu"}
+    method = TextualInversion(str(pipeline_folder), checkpoints=str(tmp_path / "ck"), **small)
+    (ours,) = method.personalize(ball).sample(["A {}."], [5])
+
+    def opened(base: Path | None) -> Trained:
+        where = None if base is None else str(base)
+        return Trained(str(tmp_path / "ck"), base=where, sampling_steps=3, device="cpu")
+
+    (theirs,) = opened(pipeline_folder).personalize(ball).sample(["A {}."], [5])
+    assert np.array_equal(np.asarray(ours), np.asarray(theirs))
+    with pytest.raises(StoreError, match="are no training photos"):
+        opened(pipeline_folder).personalize(replace(ball, train=ball.train[1:]))
+    with pytest.raises(StoreError, match=r"holds no finished training\. There are: ball"):
+        opened(pipeline_folder).personalize(named(ball, "other"))
+    with pytest.raises(StoreError, match="Say where it is: base=FOLDER"):
+        opened(None)
+    with pytest.raises(StoreError, match="was trained with"):
+        opened(kl_pipeline_folder)
+    with pytest.raises(StoreError, match=r"Give the folder above it"):
+        Trained(str(tmp_path / "ck" / "ball"))
+
+
+def named(subject: Subject, name: str) -> Subject:
+    return replace(subject, subject_id=name)
+
+
+def test_presets_fill_what_is_left_alone(
+    pipeline_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert chosen("auto", "miniature") == "miniature"
+    assert chosen("auto", None) == "reference"
+    assert chosen("paper", "miniature") == "paper"
+    assert preset_fields("NeTI", "reference") == {
+        "steps": 1000,
+        "batch": 8,
+        "rate": 8e-3,
+        "decay": 0.01,
+    }
+    paper = TextualInversion(str(pipeline_folder), preset="paper", steps=7, device="cpu")
+    settings: Any = paper.info.settings["training"]
+    assert (settings["rate"], settings["steps"], settings["decay"]) == (1e-5, 7, 0.01)
+    assert "100 to 1,000 times below" in caplog.text
