@@ -15,10 +15,13 @@ from rich.progress import Progress
 from builders.card import counts
 from builders.dataset_card import fill_tables
 from builders.pack import write_release
+from builders.pipeline import cli as pipeline
 from builders.rows import About, PhotoRow
 from builders.sources import dreambooth30, sketch
 from builders.sources.dreambooth30 import photos
+from builders.sources.dreambooth30.workspace import build_with_answers, write_workspace
 from builders.sources.miniature.cli import miniature
+from pdst.dataset import load
 from pdst.errors import PdstError
 
 app = typer.Typer(
@@ -34,6 +37,7 @@ app = typer.Typer(
 )
 
 app.add_typer(miniature)
+pipeline.register(app)
 
 Out = Annotated[
     Path,
@@ -66,17 +70,25 @@ def build_dreambooth30(
     base_url: Annotated[
         str, typer.Option(metavar="URL", help="Where the originals are: URL/SUBJECT/NN.jpg.")
     ] = photos.BASE_URL,
+    workspace: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where the stages work, and can be looked into; by default in the cache.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Real photos of 30 subjects, our captions and masks.
 
-    Packs the DreamBooth photos by PDST's rules: three train photos and one to three test photos a
-    subject, ten captions a test photo, a mask a train photo. Every photo is checked against its
-    sha256; all that are missing or wrong are listed together.
+    Runs the whole pipeline (`build`) on the DreamBooth photos: three train photos and one to three
+    test photos a subject, ten captions a test photo, a mask a train photo; people's answers are
+    handed in as sheets. Every photo is checked against its sha256; all that are missing or wrong
+    are listed together. Needs pip install 'pdst[build]'.
 
     Without --from the originals are downloaded from GitHub at a pinned commit and resized.
     """
-    dropped = dreambooth30.dropped()
-    files = dreambooth30.files(without=dropped)
+    files = dreambooth30.files(without=())
     if photos_folder is not None:
         taken = photos.from_folder(photos_folder.expanduser(), files)
     else:
@@ -88,7 +100,22 @@ def build_dreambooth30(
                 base_url=base_url,
                 done=lambda: progress.advance(task),
             )
-    _write(out, dreambooth30.rows(taken, without=dropped), dreambooth30.about())
+    about = dreambooth30.about()
+    opened = write_workspace(
+        (workspace or cache / "workspace").expanduser(),
+        dreambooth30.rows(taken, without=()),
+        about,
+        here=dreambooth30.HERE,
+        to=out.expanduser().resolve(),
+    )
+    built = build_with_answers(
+        opened, dreambooth30.HERE, told=lambda stage: typer.echo(f"{stage} …", err=True)
+    )
+    if built.waiting:
+        pipeline.say_built(opened, built)
+        sys.exit(pipeline.WAITING)
+    left = dreambooth30.rows(taken, without=about.dropped)
+    _say(out, about, load(out).fingerprint, left)
 
 
 @app.command("sketch")
@@ -128,6 +155,10 @@ def write_tables(
 
 def _write(out: Path, rows: Sequence[PhotoRow], about: About) -> None:
     fingerprint = write_release(out.expanduser(), rows, about)
+    _say(out, about, fingerprint, rows)
+
+
+def _say(out: Path, about: About, fingerprint: str, rows: Sequence[PhotoRow]) -> None:
     numbers = {key: n for key, n in asdict(counts(rows)).items() if n is not None}
     result = {
         "release": str(out),

@@ -138,7 +138,7 @@ def dropped_table(dropped: Sequence[Dropped]) -> str:
     """One line a photo that was collected and left out."""
     if not dropped:
         return "Nothing."
-    lines = [(f"`{d.image}`", d.split, f"`{d.like}`", d.reason) for d in dropped]
+    lines = [(f"`{d.image}`", d.split, f"`{d.like}`" if d.like else "", d.reason) for d in dropped]
     return table(("photo", "split", "repeats", "reason"), lines)
 
 

@@ -4,7 +4,8 @@ The same rows give the same bytes with one pyarrow version: fixed order, fixed s
 """
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,6 +23,9 @@ SHARD_BYTES = 256 * 2**20
 
 ROW_GROUP = 4
 """Rows a reader has to touch for one photo: a few megabytes."""
+
+DOCUMENTS = ("croissant.json", "words.png", "train.jpg", "test.jpg")
+"""What may lie beside a release's card: its metadata, word figure and contact sheets."""
 
 
 def write_release(
@@ -50,35 +54,56 @@ def write_release(
     Raises:
         DatasetError: if the folder holds something that is not a release, or the rows make none.
     """
-    folder = folder.resolve()  # "." has no name to put ".new" behind
     ordered = sorted(rows, key=lambda row: (row.subject_id, row.image_id))
-    _check_replaceable(folder)
+    with replaced(folder) as fresh:
+        digest = write_shards(fresh, ordered, shard_bytes)
+        card = render_card(fresh, ordered, about, digest)
+        (fresh / CARD_NAME).write_text(card, encoding="utf-8")
+        if scenes is not None:
+            (fresh / SCENES_NAME).write_text(scenes, encoding="utf-8")
+        load(fresh)  # what pdst refuses to read never becomes a release
+    return digest
+
+
+@contextmanager
+def replaced(folder: Path, *, ours: bool = False) -> Iterator[Path]:
+    """Give an empty folder to write a release to; at the end it takes the place of the old one.
+
+    Args:
+        folder: where the release goes.
+        ours: the place is known to hold nothing of anybody else.
+
+    Raises:
+        DatasetError: if the folder holds something that is not a release.
+    """
+    folder = folder.resolve()  # "." has no name to put ".new" behind
+    if not ours:
+        _check_replaceable(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)  # what a killed build left
     try:
         fresh.mkdir()
-        digest = _write(fresh, ordered, about, shard_bytes)
-        if scenes is not None:
-            (fresh / SCENES_NAME).write_text(scenes, encoding="utf-8")
-        load(fresh)  # what pdst refuses to read never becomes a release
+        yield fresh
         _swap(fresh, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-    return digest
 
 
-def _write(folder: Path, rows: Sequence[PhotoRow], about: About, shard_bytes: int) -> str:
-    """Write the files of a release; returns its fingerprint."""
+def write_shards(folder: Path, rows: Sequence[PhotoRow], shard_bytes: int = SHARD_BYTES) -> str:
+    """Write the Parquet files of a release; returns its fingerprint.
+
+    Args:
+        folder: is there already.
+        rows: ordered by subject and image.
+        shard_bytes: image bytes a file holds at most.
+    """
     for split in SPLITS:
         shards = _shards([row for row in rows if row.split == split], shard_bytes)
         for number, shard in enumerate(shards):
             path = folder / f"{split}-{number:05}-of-{len(shards):05}.parquet"
             _write_parquet(path, split, shard)
-    digest = fingerprint(row.content() for row in rows)
-    card = render_card(folder, rows, about, digest)
-    (folder / CARD_NAME).write_text(card, encoding="utf-8")
-    return digest
+    return fingerprint(row.content() for row in rows)
 
 
 def _check_replaceable(folder: Path) -> None:
@@ -93,6 +118,7 @@ def _check_replaceable(folder: Path) -> None:
     ours = {
         CARD_NAME,
         SCENES_NAME,
+        *DOCUMENTS,
         *(p.name for split in SPLITS for p in folder.glob(f"{split}-*.parquet")),
     }
     strangers = [name for name in names if name not in ours]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from pdst.digest import Json, digest_bytes
 from pdst.release import content_row
@@ -83,13 +84,13 @@ class Dropped:
     """A photo that was collected and then left out.
 
     Attributes:
-        image: "cat/03". split: where it would have stood.
+        image: "cat/03". split: where it would have stood; "-": it was left out before the split.
         like: the photo that it repeats, if that is why.
         reason: in a sentence, for the card.
     """
 
     image: str
-    split: Split
+    split: Split | Literal["-"]
     like: str
     reason: str
 

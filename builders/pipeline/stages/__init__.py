@@ -1,0 +1,1 @@
+"""In: a workspace. Out: rows. One module a stage, named after it."""

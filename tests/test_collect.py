@@ -1,0 +1,534 @@
+"""Claims about collecting photos: what a file becomes, manifests, searches of open licences."""
+
+import csv
+import io
+import json
+import re
+import threading
+import zlib
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlparse
+
+import numpy as np
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+import pdst
+from builders.collect.commons import search_commons
+from builders.collect.found import COLUMNS, keep_found
+from builders.collect.http import Client, UnansweredError
+from builders.collect.ingest import ingest
+from builders.collect.licences import ALLOWED, licence_id
+from builders.collect.likeness import Sight, alike_pairs, clusters, open_sight
+from builders.collect.manifest import read_manifest
+from builders.collect.openverse import search_openverse
+from builders.pipeline.settings import WorkspaceError
+from pdst.images import MAX_PIXELS, UnreadableImageError
+from tests.releases import picture, png
+
+HASHES = Sight(how="hashes")
+
+
+def encoded(image: Image.Image, kind: str = "JPEG", **settings: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **settings)
+    return buffer.getvalue()
+
+
+# --- what a file becomes -------------------------------------------------------------------------
+
+
+def test_a_photo_that_is_as_it_should_be_keeps_its_bytes() -> None:
+    for kind in ("JPEG", "PNG"):
+        data = encoded(picture("a"), kind)
+        assert ingest(data, 96).data == data
+    assert ingest(encoded(picture("a")), 95).size == (95, 79)
+
+
+def test_orientation_is_applied_and_every_tag_is_gone() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif.get_ifd(0x8825)[1] = "N"  # where it was taken
+    upright = picture("a")
+    turned = upright.transpose(Image.Transpose.ROTATE_90)  # as a camera held sideways stores it
+    made = ingest(encoded(turned, exif=exif, quality=98, subsampling=0), 96)
+    with Image.open(io.BytesIO(made.data)) as image:
+        assert made.size == image.size == upright.size
+        assert not image.getexif()
+        assert [name for name, _ in image.applist] == ["APP0"]
+        difference = np.abs(np.asarray(image, int) - np.asarray(upright, int))
+    assert difference.mean() < 4
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        encoded(picture("a"), comment=b"taken at home"),
+        encoded(picture("a"), icc_profile=b"\0" * 200),
+        encoded(picture("a")) + b"a film, as phones append them",
+        encoded(picture("a")) + encoded(picture("b")),
+        encoded(picture("a").convert("L")),
+    ],
+    ids=["comment", "profile", "film", "second photo", "grey"],
+)
+def test_whatever_else_a_file_holds_does_not_come_along(data: bytes) -> None:
+    made = ingest(data, 96)
+    assert made.data != data
+    assert b"taken at home" not in made.data
+    with Image.open(io.BytesIO(made.data)) as image:
+        assert image.mode == "RGB"
+        assert set(image.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
+
+
+def test_a_text_in_a_png_does_not_come_along() -> None:
+    note = PngInfo()
+    note.add_text("Author", "Ada")
+    assert b"Ada" not in ingest(encoded(picture("a"), "PNG", pnginfo=note), 96).data
+
+
+def test_twelve_bits_are_refused_because_they_come_out_black() -> None:
+    in_sixteen = np.linspace(0, 4095, 64 * 64, dtype=np.uint16).reshape(64, 64)
+    with pytest.raises(UnreadableImageError, match=r"shot\.tif: has 12 bits a sample.*8 bits"):
+        ingest(encoded(Image.fromarray(in_sixteen), "TIFF"), 96, "shot.tif")
+    # Two values in three bytes, as scanners write them; the header is that of a 16-bit file.
+    packed = tiff_of_12_bits(64, 64)
+    with pytest.raises(UnreadableImageError, match=r"shot\.tif: has 12 bits a sample"):
+        ingest(packed, 96, "shot.tif")
+    sixteen = np.linspace(0, 65535, 64 * 64, dtype=np.uint16).reshape(64, 64)
+    assert ingest(encoded(Image.fromarray(sixteen), "TIFF"), 96).size == (64, 64)
+
+
+def tiff_of_12_bits(width: int, height: int) -> bytes:
+    """A baseline TIFF by hand: grey, 12 bits a sample, one strip."""
+    strip = b"\x80\x08\x00" * (width * height // 2)
+    tags = [
+        (256, 3, width), (257, 3, height), (258, 3, 12), (259, 3, 1), (262, 3, 1),
+        (273, 4, 8 + 2 + 9 * 12 + 4), (277, 3, 1), (278, 3, height), (279, 4, len(strip)),
+    ]  # fmt: skip
+    entries = b"".join(
+        tag.to_bytes(2, "little")
+        + kind.to_bytes(2, "little")
+        + (1).to_bytes(4, "little")
+        + value.to_bytes(4, "little")
+        for tag, kind, value in tags
+    )
+    head = b"II*\0" + (8).to_bytes(4, "little")
+    return head + len(tags).to_bytes(2, "little") + entries + bytes(4) + strip
+
+
+def test_a_decompression_bomb_is_refused_before_it_is_unpacked() -> None:
+    bomb = black_png(40_000)
+    assert len(bomb) < 2_000_000
+    with pytest.raises(UnreadableImageError, match=rf"bomb\.png.*over {MAX_PIXELS} pixels"):
+        ingest(bomb, 1024, "bomb.png")
+
+
+def black_png(side: int) -> bytes:
+    """A whole, valid, black PNG of one bit a pixel, packed row by row."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        check = zlib.crc32(name + data).to_bytes(4, "big")
+        return len(data).to_bytes(4, "big") + name + data + check
+
+    packer = zlib.compressobj(1)
+    rows = [packer.compress(bytes(1 + side // 8) * 100) for _ in range(side // 100)]
+    size = side.to_bytes(4, "big")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", size + size + b"\1\0\0\0\0")
+        + chunk(b"IDAT", b"".join(rows) + packer.flush())
+        + chunk(b"IEND", b"")
+    )
+
+
+# --- licences and manifests ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [
+        (("by-sa", "2.0"), "CC-BY-SA-2.0"),
+        (("CC BY 4.0", ""), "CC-BY-4.0"),
+        (("cc0", "1.0"), "CC0-1.0"),
+        (("CC0", ""), "CC0-1.0"),
+        (("pdm", "1.0"), "PDM-1.0"),
+        (("Public domain", ""), "PDM-1.0"),
+        (("unsplash license", ""), "Unsplash License"),
+        (("by-nc-nd", "4.0"), "CC-BY-NC-ND-4.0"),
+        (("GFDL", ""), "GFDL"),
+    ],
+)
+def test_a_licence_is_known_however_it_is_written(said: tuple[str, str], known: str) -> None:
+    assert licence_id(*said) == known
+    assert (known in ALLOWED) == ("NC" not in known and known != "GFDL")
+
+
+def manifest(folder: Path, **changed: str) -> Path:
+    row = {
+        "file": "a.png", "sha256": "0" * 64, "subject_id": "mug", "source": "https://example.org",
+        "author": "Ada", "licence": "CC BY 4.0", "permission_ref": "",
+    } | changed  # fmt: skip
+    path = folder / "manifest.csv"
+    with path.open("w", newline="") as opened:
+        writer = csv.DictWriter(opened, row)
+        writer.writeheader()
+        writer.writerow(row)
+    return path
+
+
+def test_a_manifest_names_photos_with_their_credits(tmp_path: Path) -> None:
+    (photo,) = read_manifest(manifest(tmp_path), allow=ALLOWED).photos
+    assert (photo.name, photo.path) == ("mug/a", tmp_path / "a.png")
+    assert (photo.licence, photo.licence_url) == ("CC-BY-4.0", ALLOWED["CC-BY-4.0"].url)
+    jsonl = tmp_path / "manifest.jsonl"
+    with manifest(tmp_path).open(newline="") as opened:
+        jsonl.write_text("\n".join(json.dumps(row) for row in csv.DictReader(opened)))
+    (same,) = read_manifest(jsonl, allow=ALLOWED).photos
+    assert same.source == photo.source
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"licence": "CC BY-NC 4.0"}, r"line 2: licence 'CC BY-NC 4.0' is not on the list. NC"),
+        ({"licence": "Unsplash License"}, r"line 2: .* needs a permission_ref: the site's terms"),
+        ({"author": " "}, r"line 2: no author. Fill it in"),
+        ({"sha256": "abc"}, r"line 2: sha256 is 'abc', wanted 64"),
+        ({"subject_id": "../x"}, r"line 2: subject_id is '../x'"),
+    ],
+)
+def test_a_row_that_cannot_be_taken_says_why(
+    tmp_path: Path, changed: dict[str, str], message: str
+) -> None:
+    found = read_manifest(manifest(tmp_path, **changed), allow=ALLOWED)
+    assert not found.photos
+    (problem,) = found.problems
+    assert re.search(message, problem)
+
+
+def test_consent_opens_the_photo_sites(tmp_path: Path) -> None:
+    path = manifest(tmp_path, licence="Unsplash License", permission_ref="mail of 2026-01-02")
+    (photo,) = read_manifest(path, allow=ALLOWED).photos
+    assert photo.statement == "mail of 2026-01-02"
+
+
+def test_photos_without_a_subject_are_counted_and_unwanted_ones_are_not(tmp_path: Path) -> None:
+    assert read_manifest(manifest(tmp_path, subject_id=""), allow=ALLOWED).undecided == 1
+    assert read_manifest(manifest(tmp_path, subject_id="-"), allow=ALLOWED).undecided == 0
+
+
+def test_a_misspelt_column_is_named(tmp_path: Path) -> None:
+    with pytest.raises(WorkspaceError, match=r"No column named 'licens'. Did you mean 'licence'"):
+        read_manifest(manifest(tmp_path, licens="x"), allow=ALLOWED)
+
+
+# --- likeness ------------------------------------------------------------------------------------
+
+
+def test_mirrored_and_equal_photos_are_found_and_others_are_not() -> None:
+    one = picture("a", (300, 240))
+    photos = {
+        "a": one,
+        "flipped": one.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        "other": picture("b", (300, 240)),
+    }
+    (pair,) = alike_pairs(photos, HASHES)
+    assert (pair.names, pair.sure) == (frozenset({"a", "flipped"}), True)
+    assert "mirrored" in pair.how
+
+
+def test_clusters_are_of_one_author_and_alike() -> None:
+    one = picture("a", (300, 240))
+    photos = {"a": one, "a again": one.resize((150, 120)), "b": picture("b"), "c": one}
+    authors = {"a": "Ada", "a again": "Ada", "b": "Ada", "c": "Bob"}
+    assert clusters(photos, authors, HASHES) == {"a": 1, "a again": 1, "b": 2, "c": 3}
+
+
+def test_embeddings_see_likeness_where_the_extra_is_installed() -> None:
+    pytest.importorskip("timm")
+    sight = open_sight("miniature")
+    assert sight.embed is not None
+    embedded = sight.embed([picture("a"), picture("a"), picture("b")])
+    assert embedded[0] @ embedded[1] == pytest.approx(1, abs=1e-5)
+    assert embedded[0] @ embedded[2] < 0.95
+    assert re.search(r"alignment and .*DINO.* \(dino-[0-9a-f]{8}\)", sight.how)
+
+
+# --- searches ------------------------------------------------------------------------------------
+
+
+class Server:
+    """A loopback server that replays the documented answers of Openverse and Wikimedia Commons.
+
+    Attributes:
+        openverse, commons: answers, by page. files: path -> bytes.
+        asked: (path, query) in order. agents: User-Agent of each.
+        faults: what to do instead, once each: (status, Retry-After) or "short".
+    """
+
+    def __init__(self) -> None:
+        self.openverse: dict[str, dict[str, Any]] = {}
+        self.commons: dict[str, dict[str, Any]] = {}
+        self.files: dict[str, bytes] = {}
+        self.asked: list[tuple[str, Mapping[str, list[str]]]] = []
+        self.agents: list[str] = []
+        self.faults: list[tuple[int, str] | str] = []
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                server.answer(self)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+        threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        parts = urlparse(request.path)
+        query = parse_qs(parts.query)
+        self.asked.append((parts.path, query))
+        self.agents.append(request.headers["User-Agent"])
+        fault = self.faults.pop(0) if self.faults else None
+        if isinstance(fault, tuple):
+            request.send_response(fault[0])
+            request.send_header("Retry-After", fault[1])
+            request.end_headers()
+            return
+        if parts.path == "/v1/images/":
+            data = json.dumps(self.openverse[query["page"][0]]).encode()
+        elif parts.path == "/w/api.php":
+            data = json.dumps(self.commons[query.get("gsroffset", ["0"])[0]]).encode()
+        elif parts.path in self.files:
+            data = self.files[parts.path]
+        else:
+            request.send_error(404)
+            return
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(data)))
+        request.end_headers()
+        request.wfile.write(data[: len(data) // 2] if fault == "short" else data)
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    served = Server()
+    yield served
+    served.close()
+
+
+@pytest.fixture
+def waits() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def client(waits: list[float]) -> Client:
+    return Client(contact="ada@example.org", pace_s=0.0, wait=waits.append)
+
+
+def openverse_result(server: Server, name: str, **changed: object) -> dict[str, object]:
+    """One result, with the fields of Openverse's API, version 1."""
+    server.files[f"/files/{name}.png"] = png(picture(name))
+    return {
+        "id": f"id-{name}", "title": f"Mug {name}", "indexed_on": "2024-01-01T00:00:00Z",
+        "foreign_landing_url": f"https://example.org/{name}",
+        "url": f"{server.url}/files/{name}.png", "creator": "Ada",
+        "creator_url": "https://example.org/ada", "license": "by", "license_version": "4.0",
+        "license_url": "https://creativecommons.org/licenses/by/4.0/", "provider": "flickr",
+        "source": "flickr", "category": None, "filesize": None, "filetype": "png",
+        "tags": [{"name": "mug", "accuracy": None}],
+        "attribution": f'"Mug {name}" by Ada is licensed under CC BY 4.0.',
+        "fields_matched": ["title"], "mature": False, "height": 80, "width": 96,
+        "thumbnail": f"{server.url}/thumb", "detail_url": "", "related_url": "",
+        "unstable__sensitivity": [],
+    } | changed  # fmt: skip
+
+
+def openverse_pages(server: Server) -> None:
+    pages = [["a", "b"], ["c"]]
+    for number, names in enumerate(pages, start=1):
+        server.openverse[str(number)] = {
+            "result_count": 3, "page_count": 2, "page_size": 20, "page": number,
+            "results": [openverse_result(server, name) for name in names], "warnings": [],
+        }  # fmt: skip
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as opened:
+        return list(csv.DictReader(opened))
+
+
+def test_openverse_is_read_page_by_page(server: Server, client: Client, tmp_path: Path) -> None:
+    openverse_pages(server)
+    url = f"{server.url}/v1/images/"
+    told = keep_found(
+        search_openverse("ceramic mug", client, most=50, url=url),
+        tmp_path / "found.csv",
+        client,
+        HASHES,
+        allow=ALLOWED,
+    )
+    assert (told.added, told.known, dict(told.passed_over)) == (3, 0, {})
+    searches = [query for path, query in server.asked if path == "/v1/images/"]
+    assert [query["page"] for query in searches] == [["1"], ["2"]]
+    assert searches[0]["q"] == ["ceramic mug"]
+    assert searches[0]["license"] == ["cc0,pdm,by,by-sa"]
+    agent = f"pdst-builders/{pdst.__version__} (research dataset builder; ada@example.org)"
+    assert set(server.agents) == {agent}
+    rows = rows_of(tmp_path / "found.csv")
+    assert set(rows[0]) == set(COLUMNS)
+    first = next(row for row in rows if row["source"] == "https://example.org/a")
+    assert first["licence"] == "CC-BY-4.0"
+    assert first["attribution"] == '"Mug a" by Ada is licensed under CC BY 4.0.'
+    assert (tmp_path / first["file"]).read_bytes() == server.files["/files/a.png"]
+    assert read_manifest(tmp_path / "found.csv", allow=ALLOWED).undecided == 3
+
+
+def test_what_people_wrote_stays_and_nothing_is_fetched_twice(
+    server: Server, client: Client, tmp_path: Path
+) -> None:
+    openverse_pages(server)
+    path = tmp_path / "found.csv"
+
+    def search() -> tuple[int, int]:
+        asked = search_openverse("mug", client, most=50, url=f"{server.url}/v1/images/")
+        told = keep_found(asked, path, client, HASHES, allow=ALLOWED)
+        return told.added, told.known
+
+    assert search() == (3, 0)
+    text = path.read_text()
+    row = rows_of(path)[0]
+    path.write_text(text.replace(f"{row['sha256']},,", f"{row['sha256']},mug,"))
+    server.asked.clear()
+    assert search() == (0, 3)
+    assert [path for path, _ in server.asked] == ["/v1/images/"] * 2
+    assert [own["subject_id"] for own in rows_of(path)] == ["mug", "", ""]
+    (photo,) = read_manifest(path, allow=ALLOWED).photos
+    assert photo.author == "Ada"
+
+
+def test_licences_outside_the_list_are_passed_over_with_the_reason(
+    server: Server, client: Client, tmp_path: Path
+) -> None:
+    results = [
+        openverse_result(server, "a", license="by-nc", license_url=None),
+        openverse_result(server, "b", url=f"{server.url}/gone.png"),
+        openverse_result(server, "c"),
+    ]
+    server.files["/files/c.png"] = b"no image at all"
+    server.openverse["1"] = {"page_count": 1, "results": results}
+    told = keep_found(
+        search_openverse("mug", client, most=50, url=f"{server.url}/v1/images/"),
+        tmp_path / "found.csv",
+        client,
+        HASHES,
+        allow=ALLOWED,
+    )
+    assert told.added == 0
+    assert told.passed_over["https://example.org/a"] == (
+        "licence 'CC-BY-NC-4.0' is not on the list"
+    )
+    assert "HTTP 404" in told.passed_over["https://example.org/b"]
+    assert "cannot be decoded" in told.passed_over["https://example.org/c"]
+
+
+def commons_page(server: Server, index: int, name: str, **info: object) -> dict[str, object]:
+    """One page of a MediaWiki answer, formatversion 2."""
+    server.files[f"/files/{name}"] = png(picture(name))
+    return {
+        "pageid": 100 + index, "ns": 6, "title": f"File:{name}", "index": index,
+        "imagerepository": "local",
+        "imageinfo": [
+            {
+                "user": "Uploader", "size": 1000, "width": 96, "height": 80, "mime": "image/png",
+                "url": f"{server.url}/files/{name}",
+                "descriptionurl": f"https://commons.example.org/wiki/File:{name}",
+                "extmetadata": {
+                    "Artist": {"value": '<a href="//x">Ada &amp; Bob</a>', "source": "x"},
+                    "LicenseShortName": {"value": "CC BY-SA 4.0", "source": "x"},
+                    "LicenseUrl": {"value": "https://creativecommons.org/licenses/by-sa/4.0"},
+                },
+                **info,
+            }
+        ],
+    }  # fmt: skip
+
+
+def test_commons_is_followed_by_its_own_continuation(
+    server: Server, client: Client, tmp_path: Path
+) -> None:
+    server.commons["0"] = {
+        "continue": {"gsroffset": 50, "continue": "gsroffset||"},
+        "query": {
+            "pages": [
+                commons_page(server, 2, "b.png"),
+                commons_page(server, 1, "a.png"),
+                commons_page(server, 3, "song.ogg", mime="audio/ogg"),
+            ]
+        },
+    }
+    server.commons["50"] = {
+        "batchcomplete": True,
+        "query": {"pages": [commons_page(server, 51, "c.png")]},
+    }
+    found = list(search_commons("mug", client, most=50, url=f"{server.url}/w/api.php"))
+    assert [photo.title for photo in found] == ["a.png", "b.png", "c.png"]
+    assert found[0].author == "Ada & Bob"
+    assert found[0].licence == "CC-BY-SA-4.0"
+    assert found[0].attribution == (
+        '"a.png" by Ada & Bob, CC-BY-SA-4.0 (https://creativecommons.org/licenses/by-sa/4.0), '
+        "via Wikimedia Commons"
+    )
+    assert [query.get("gsroffset") for _, query in server.asked] == [None, ["50"]]
+    assert len(list(search_commons("mug", client, most=2, url=f"{server.url}/w/api.php"))) == 2
+
+
+def test_told_to_wait_then_cut_short_it_waits_and_asks_again(
+    server: Server, client: Client, waits: list[float]
+) -> None:
+    openverse_pages(server)
+    server.faults = [(429, "7"), "short", (503, "")]
+    found = list(search_openverse("mug", client, most=2, url=f"{server.url}/v1/images/"))
+    assert [photo.title for photo in found] == ["Mug a", "Mug b"]
+    assert waits == [7.0, 2.0, 4.0]
+
+
+def test_a_server_that_goes_on_refusing_is_left_alone_and_what_was_found_is_kept(
+    server: Server, client: Client, waits: list[float], tmp_path: Path
+) -> None:
+    openverse_pages(server)
+    url = f"{server.url}/v1/images/"
+
+    def search() -> None:
+        asked = search_openverse("mug", client, most=50, url=url)
+        keep_found(asked, tmp_path / "found.csv", client, HASHES, allow=ALLOWED)
+
+    server.faults = [None, None, None, *[(429, "1")] * 5]  # type: ignore[list-item]
+    with pytest.raises(UnansweredError, match=r"page=2.*HTTP 429.*What was found is kept: run"):
+        search()
+    assert len(rows_of(tmp_path / "found.csv")) == 2
+    search()
+    assert len(rows_of(tmp_path / "found.csv")) == 3
+    server.faults = [(429, "3600")]
+    with pytest.raises(UnansweredError, match=r"wants a wait of 3600 s"):
+        search()
+
+
+def test_questions_are_paced(server: Server) -> None:
+    openverse_pages(server)
+    waits: list[float] = []
+    client = Client(contact="ada@example.org", pace_s=3.0, wait=waits.append)
+    list(search_openverse("mug", client, most=50, url=f"{server.url}/v1/images/"))
+    assert len(waits) == 1
+    assert 2.5 < waits[0] <= 3.0
