@@ -52,6 +52,10 @@ def exported(work: Path) -> Path:
     return folder
 
 
+def test_it_says_which_settings_of_the_trainers_suit_it(exported: Path) -> None:
+    assert load_backbone(str(exported), device="cpu").preset == "miniature"
+
+
 def test_the_stock_pipeline_and_pdst_draw_the_same_pictures_from_it(
     exported: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """`pdst-train`: from photos to a checkpoint that draws, stops early and can be evaluated."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,8 @@ from pdst.cli.training import training
 from pdst.embed import Encoders
 from pdst.errors import SettingsError, StoreError
 from pdst.methods import TextualInversion
-from pdst.methods.presets import chosen, preset_fields
+from pdst.methods.names import TRAINED, trained_method
+from pdst.methods.presets import PRESETS, chosen, preset_fields
 from pdst.methods.trained import Trained
 from pdst.methods.watching import ValidationSettings, Validator, without_validation_photo
 from pdst.testing import drawn_benchmark
@@ -232,3 +234,25 @@ def test_presets_fill_what_is_left_alone(
     settings: Any = paper.info.settings["training"]
     assert (settings["rate"], settings["steps"], settings["decay"]) == (1e-5, 7, 0.01)
     assert "100 to 1,000 times below" in caplog.text
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_method_can_work_with_every_preset(pipeline_folder: Path, preset: str) -> None:
+    for name in TRAINED:
+        method = trained_method(name)
+        made = method(str(pipeline_folder), preset=preset, device="cpu")
+        settings = made.info.settings["training"]
+        for field, value in PRESETS[preset].get(method.NAME, {}).items():
+            assert settings[field] == value, (name, field)
+
+
+def test_a_base_model_says_which_preset_suits_it(pipeline_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "base"
+    shutil.copytree(pipeline_folder, folder)
+    before = TextualInversion(str(folder), device="cpu").info
+    (folder / "pdst.json").write_text('{"preset": "miniature"}')
+    after = TextualInversion(str(folder), device="cpu").info
+    assert (before.settings["preset"], after.settings["preset"]) == ("reference", "miniature")
+    assert before.settings["base_digest"] == after.settings["base_digest"]  # it moves no pixel
+    settings: Any = after.settings["training"]
+    assert settings["rate"] == PRESETS["miniature"]["TI"]["rate"]

@@ -21,6 +21,8 @@ from builders.sources.miniature.training.generator import (
 from builders.sources.miniature.training.loop import averaged_weights
 from builders.sources.miniature.training.stages import miniature_tokenizer, trained_vae
 from pdst.diffusion.sampling import SOLVER
+from pdst.diffusion.source import HINTS
+from pdst.methods.presets import MINIATURE
 
 
 def export_generator(work: Path, out: Path) -> None:
@@ -57,6 +59,7 @@ def export_generator(work: Path, out: Path) -> None:
     path = made / "tokenizer" / "tokenizer_config.json"
     settings = {**json.loads(path.read_text("utf-8")), "model_max_length": CONTEXT}
     path.write_text(json.dumps(settings, indent=2) + "\n")
+    (made / HINTS).write_text(json.dumps({"preset": MINIATURE}) + "\n")
     shutil.rmtree(out, ignore_errors=True)
     made.rename(out)
 
