@@ -124,6 +124,34 @@ def rank_command(url: Url, as_json: AsJson = False) -> None:
             )
 
 
+@app.command("render")
+def render_command(
+    url: Url,
+    out: Annotated[Path, typer.Option(help="A folder for the page's files.")] = Path("site"),
+) -> None:
+    """Write the ranked board as a page: plain files for any host, or to open from disk."""
+    from leaderboard.render import render
+
+    with failing_well():
+        done = render(Board.at(url), out)
+        put(str(done.page))
+        say(f"{done.entries} entries: open {done.page.resolve()}, or put {out} on any host.")
+
+
+@app.command("serve")
+def serve_command(
+    url: Url,
+    host: Annotated[str, typer.Option(help="0.0.0.0 lets other machines in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Of the server.")] = 7860,
+) -> None:
+    """Show the ranked board as a web app (Gradio), until Ctrl-C."""
+    from leaderboard.app import serve
+
+    with failing_well():
+        say(f"Open http://{host}:{port} (Ctrl-C ends it).")
+        serve(url, host=host, port=port)
+
+
 @app.command("log")
 def log_command(url: Url, as_json: AsJson = False) -> None:
     """Print every decision, oldest first."""

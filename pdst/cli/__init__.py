@@ -1,7 +1,8 @@
 """The command line: the only place that prints or reads the environment.
 
 `pdst-eval` (evaluating.py) draws and scores; `pdst` (reading.py) reads releases, metrics and runs;
-`pdst-submit` (submitting.py) brings a run to a leaderboard.
+`pdst-report` (reporting.py) makes a page of them; `pdst-submit` (submitting.py) brings one to a
+leaderboard.
 """
 
 
@@ -17,6 +18,13 @@ def eval_main() -> None:
     from pdst.cli.evaluating import evaluation
 
     evaluation()
+
+
+def report_main() -> None:
+    """The command `pdst-report`."""
+    from pdst.cli.reporting import report
+
+    report()
 
 
 def submit_main() -> None:

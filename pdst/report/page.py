@@ -12,7 +12,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pdst.errors import SettingsError
 from pdst.keys import setting
 from pdst.report.pictures import choose_pictures
-from pdst.report.rows import count_text, interval_text, number, percent, table_rows
+from pdst.report.rows import (
+    count_text,
+    interval_text,
+    metric_title,
+    number,
+    percent,
+    table_rows,
+)
+from pdst.report.table import p_text
 from pdst.report.view import is_link, page_view
 from pdst.run import Run
 from pdst.types import Benchmark
@@ -58,6 +66,8 @@ def render_page(runs: Sequence[Run], *, benchmark: Benchmark | None = None) -> s
         pictures=choose_pictures(runs, tables, benchmark),
         percent=percent,
         count=count_text,
+        p_text=p_text,
+        metric_title=metric_title,
     )
     return text.strip() + "\n"
 

@@ -9,6 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pdst.compare import Comparison, PairedDifference
+from pdst.report.differences import Differences
+from pdst.report.markup import latex, latex_cells, markdown, markdown_cells
 from pdst.report.rows import (
     HEADLINE,
     MISSING,
@@ -35,23 +37,6 @@ COMPARISON_FOOTNOTE = (
 )
 
 INTERVAL_WIDTH = len("0.612–0.701")
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "−": "$-$",
-    "–": "--",
-}
 
 
 def terminal_table(rows: Sequence[Row], metrics: Sequence[str] = HEADLINE) -> RenderableType:
@@ -86,32 +71,16 @@ def terminal_table(rows: Sequence[Row], metrics: Sequence[str] = HEADLINE) -> Re
 def markdown_table(rows: Sequence[Row], metrics: Sequence[str] = HEADLINE) -> str:
     """The same as GitHub Markdown."""
     head, body = _cells(rows, metrics)
-    lines = [
-        _markdown_row(head),
-        _markdown_row(["---"] + ["---:"] * (len(head) - 1)),
-        *map(_markdown_row, body),
-        "",
-        FOOTNOTE,
-    ]
-    marks = [f"> **Not submittable: {_markdown(mark)}**" for mark in marks_lines(rows)]
+    lines = [*markdown_cells(head, body), "", FOOTNOTE]
+    marks = [f"> **Not submittable: {markdown(mark)}**" for mark in marks_lines(rows)]
     return "\n".join([*marks, *([""] if marks else []), *lines]) + "\n"
 
 
 def latex_table(rows: Sequence[Row], metrics: Sequence[str] = HEADLINE) -> str:
     """The same as a LaTeX `tabular`; needs the package booktabs."""
     head, body = _cells(rows, metrics)
-    marks = [rf"\textbf{{Not submittable: {_latex(mark)}}}\\" for mark in marks_lines(rows)]
-    lines = [
-        *marks,
-        rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
-        r"\toprule",
-        " & ".join(map(_latex, head)) + r" \\",
-        r"\midrule",
-        *(" & ".join(map(_latex, cells)) + r" \\" for cells in body),
-        r"\bottomrule",
-        r"\end{tabular}",
-    ]
-    return "\n".join(lines) + "\n"
+    marks = [rf"\textbf{{Not submittable: {latex(mark)}}}\\" for mark in marks_lines(rows)]
+    return "\n".join([*marks, *latex_cells(head, body)]) + "\n"
 
 
 def comparison_table(comparison: Comparison) -> RenderableType:
@@ -148,6 +117,23 @@ def comparison_table(comparison: Comparison) -> RenderableType:
         parts.append(Text(f"Note: cases that are no pairs: {reasons}."))
     parts.extend(Text(f"Note: {note}") for note in comparison.notes)
     return Group(*parts)
+
+
+def differences_markdown(found: Differences, names: Sequence[str]) -> str:
+    """Paired differences as GitHub Markdown: one row two runs.
+
+    Args:
+        found: of these runs.
+        names: of the runs, in their order.
+    """
+    lines = [*markdown_cells(*_difference_cells(found, names)), "", COMPARISON_FOOTNOTE]
+    notes = [line for note in found.notes for line in ("", f"Note: {markdown(note)}")]
+    return "\n".join([*lines, *notes]) + "\n"
+
+
+def differences_latex(found: Differences, names: Sequence[str]) -> str:
+    """The same as a LaTeX `tabular`."""
+    return "\n".join(latex_cells(*_difference_cells(found, names))) + "\n"
 
 
 def p_text(p_value: float | None) -> str:
@@ -252,17 +238,21 @@ def _mean_text(summary: MetricSummary | None, *, signed: bool) -> str:
     return f"{number(summary.macro, signed=signed)} ({interval})"
 
 
-def _markdown_row(cells: Sequence[str]) -> str:
-    escaped = [cell if set(cell) <= set("-:") else _markdown(cell) for cell in cells]
-    return f"| {' | '.join(escaped)} |"
+def _difference_cells(
+    found: Differences, names: Sequence[str]
+) -> tuple[list[str], list[list[str]]]:
+    head = ["first minus second", *map(metric_title, found.metrics)]
+    body = [
+        [f"{names[pair.first]} minus {names[pair.second]}", *map(_difference_text, pair.metrics)]
+        for pair in found.pairs
+    ]
+    return head, body
 
 
-def _markdown(text: str) -> str:
-    flat = " ".join(text.split())
-    for character in "\\`*_{}[]<>|":
-        flat = flat.replace(character, f"\\{character}")
-    return flat
-
-
-def _latex(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
+def _difference_text(paired: PairedDifference | None) -> str:
+    if paired is None:
+        return MISSING
+    said = number(paired.difference, signed=True)
+    if paired.interval is not None:
+        said += f" ({interval_text(paired.interval, signed=True)})"
+    return f"{said}, p {p_text(paired.p_value)}"

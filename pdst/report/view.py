@@ -10,7 +10,10 @@ from pdst.digest import Json, canonical_json
 from pdst.keys import setting
 from pdst.metrics import METRICS
 from pdst.report.charts import Scale, scale_over
+from pdst.report.columns import Column, column
+from pdst.report.differences import Differences, paired
 from pdst.report.rows import HEADLINE, Row, encoder_title, marks_lines, metric_title, summary_of
+from pdst.report.scatter import Scatter, scatters
 from pdst.run import Run
 from pdst.summarize import reason_code
 from pdst.types import MetricSummary, Report
@@ -20,9 +23,6 @@ COLOURS = 6
 
 EXAMPLES_SHOWN = 3
 EXAMPLE_LENGTH = 300
-
-SCATTER = ("clip_t", "dino")
-"""Prompt fidelity to the right, subject fidelity upwards: good is the upper right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,24 +38,6 @@ class RunView:
     links: tuple[tuple[str, str], ...]
     sees_test_split: bool
     record: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """One metric over all runs, on one axis. A run without the metric has None.
-
-    Attributes:
-        better: which direction is good ("higher is better"), or empty.
-        signed: whether its numbers are differences.
-    """
-
-    metric: str
-    title: str
-    encoder: str
-    better: str
-    signed: bool
-    axis: Scale
-    summaries: tuple[MetricSummary | None, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,26 +62,6 @@ class SubjectsView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dot:
-    """A subject of a run; the run's means are a Dot, too."""
-
-    run: int
-    name: str
-    x: float
-    y: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scatter:
-    """Every subject by prompt fidelity and subject fidelity."""
-
-    x: Column
-    y: Column
-    dots: tuple[Dot, ...]
-    means: tuple[Dot, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FailureView:
     """One reason code: how often in each run, and some of the reasons."""
 
@@ -120,7 +82,8 @@ class PageView:
     table: tuple[Column, ...]
     details: tuple[Column, ...]
     gaps: tuple[GapView, ...]
-    scatter: Scatter | None
+    scatters: tuple[Scatter, ...]
+    differences: Differences
     subjects: SubjectsView
     failures: tuple[FailureView, ...]
     sources: tuple[tuple[str, str], ...]
@@ -136,7 +99,7 @@ def page_view(runs: Sequence[Run], rows: Sequence[Row], tables: Sequence[pd.Data
     """
     metrics = dict.fromkeys(s.metric for row in rows for s in row.report.metrics)
     gap_ids = dict.fromkeys(s.metric for row in rows for s in row.report.gaps)
-    details = {metric: _column(rows, metric) for metric in metrics}
+    details = {metric: column(rows, metric) for metric in metrics}
     headline = [details[metric] for metric in HEADLINE if metric in details]
     return PageView(
         title=_title([row.name for row in rows]),
@@ -147,10 +110,11 @@ def page_view(runs: Sequence[Run], rows: Sequence[Row], tables: Sequence[pd.Data
             _run_view(index, run, row)
             for index, (run, row) in enumerate(zip(runs, rows, strict=True))
         ),
-        table=(*headline, *(_column(rows, metric, gap=True) for metric in gap_ids)),
+        table=(*headline, *(column(rows, metric, gap=True) for metric in gap_ids)),
         details=tuple(details.values()),
         gaps=tuple(_gap_view(rows, metric) for metric in gap_ids),
-        scatter=_scatter(rows, details),
+        scatters=scatters(rows, details),
+        differences=paired(runs),
         subjects=_subjects_view(rows, headline, tables),
         failures=_failures(rows, tables),
         sources=tuple((metric_title(m), METRICS[m].source) for m in metrics if m in METRICS),
@@ -249,38 +213,6 @@ def _last_session_text(sessions: Json) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _column(rows: Sequence[Row], metric: str, *, gap: bool = False) -> Column:
-    summaries = tuple(
-        summary_of(row.report.gaps if gap else row.report.metrics, metric) for row in rows
-    )
-    title = metric_title(metric)
-    return Column(
-        metric=metric,
-        title=f"{title} train gap" if gap else title,
-        encoder=encoder_title(metric, rows[0].encoders),
-        better="" if gap else _better(metric),
-        signed=gap,
-        axis=scale_over(_ends(summaries), zero=gap),
-        summaries=summaries,
-    )
-
-
-def _ends(summaries: Sequence[MetricSummary | None]) -> list[float]:
-    """Every number that a meter of these summaries shows."""
-    numbers: list[float | None] = []
-    for summary in summaries:
-        if summary is not None:
-            numbers.append(summary.macro)
-            if summary.interval is not None:
-                numbers += [summary.interval.low, summary.interval.high]
-    return [value for value in numbers if value is not None]
-
-
-def _better(metric: str) -> str:
-    higher = METRICS[metric].higher_is_better if metric in METRICS else None
-    return {True: "higher is better", False: "lower is better", None: ""}[higher]
-
-
 def _gap_view(rows: Sequence[Row], metric: str) -> GapView:
     held_out = tuple(summary_of(row.report.metrics, metric) for row in rows)
     train = tuple(summary_of(row.report.metrics, f"{metric}_train") for row in rows)
@@ -292,42 +224,6 @@ def _gap_view(rows: Sequence[Row], metric: str) -> GapView:
         held_out=held_out,
         train=train,
         gaps=tuple(summary_of(row.report.gaps, metric) for row in rows),
-    )
-
-
-def _scatter(rows: Sequence[Row], columns: Mapping[str, Column]) -> Scatter | None:
-    if not all(metric in columns for metric in SCATTER):
-        return None
-    across, upwards = (columns[metric] for metric in SCATTER)
-    dots, means = [], []
-    for index, row in enumerate(rows):
-        x, y = across.summaries[index], upwards.summaries[index]
-        if x is None or y is None or x.macro is None or y.macro is None:
-            continue
-        means.append(Dot(run=index, name=f"{row.name}, mean", x=x.macro, y=y.macro))
-        for subject, value in x.per_subject.items():
-            other = y.per_subject.get(subject)
-            if value is not None and other is not None:
-                dots.append(Dot(run=index, name=f"{row.name}, {subject}", x=value, y=other))
-    if not dots:
-        return None
-    return Scatter(
-        x=_on_axis(across, [dot.x for dot in dots]),
-        y=_on_axis(upwards, [dot.y for dot in dots]),
-        dots=tuple(dots),
-        means=tuple(means),
-    )
-
-
-def _on_axis(column: Column, numbers: Sequence[float], *, zero: bool = False) -> Column:
-    return Column(
-        metric=column.metric,
-        title=column.title,
-        encoder=column.encoder,
-        better=column.better,
-        signed=column.signed,
-        axis=scale_over(numbers, zero=zero),
-        summaries=column.summaries,
     )
 
 
@@ -350,18 +246,17 @@ def _subjects_view(
         order=tuple(sorted(kinds, key=place)),
         kinds=kinds,
         columns=tuple(
-            _on_axis(
-                column,
+            own.over(
                 [
                     value
-                    for summary in column.summaries
+                    for summary in own.summaries
                     if summary is not None
                     for value in summary.per_subject.values()
                     if value is not None
                 ],
                 zero=True,
             )
-            for column in headline
+            for own in headline
         ),
     )
 
