@@ -1,5 +1,7 @@
-"""Claims about the served board. They need Gradio, which this package's own environment need not
-have: Gradio lags behind Pillow. Without it, only the message that says so is tested."""
+"""Claims about the served board.
+
+The app itself needs Gradio, which lags behind Pillow and so may be missing beside the rest.
+"""
 
 import importlib.util
 import socket
