@@ -6,6 +6,7 @@ choice, the faster one.
 """
 
 import copy
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from pdst.diffusion.tokens import PLACEHOLDER, encode
 from pdst.methods.inversion import Examples, Inversion
 
 
-class _Usual:
+class _Usual(ABC):
     """What both steps have in common: the batch's photos are encoded anew at every step."""
 
     optimizer: torch.optim.Optimizer
@@ -43,9 +44,9 @@ class _Usual:
         target = noise_target(self.room.noise, clean, shown.noise, shown.timesteps)
         return nn.functional.mse_loss(made.float(), target.float())
 
+    @abstractmethod
     def told(self, shown: Examples) -> Any:
         """What the UNet is told of a batch's prompts."""
-        raise NotImplementedError
 
     def encoded(self, number: int, rows: int) -> Tensor:
         """Latents of a batch of photos, by the autoencoder: (B, C, h, w)."""
@@ -60,10 +61,6 @@ class _Usual:
         self.loss(shown, self.encoded(number, len(shown.ids))).backward()  # type: ignore[no-untyped-call]  # torch's annotation
         self.optimizer.step()
         self.optimizer.zero_grad()
-        self.restore()
-
-    def restore(self) -> None:
-        """Undo what the optimizer did to others than the subject."""
 
 
 class UsualTextualInversion(_Usual):
@@ -95,8 +92,9 @@ class UsualTextualInversion(_Usual):
         states: Tensor = self.text_encoder(shown.ids).last_hidden_state
         return states.to(self.backbone.dtype)
 
-    def restore(self) -> None:
-        """All rows but the new token's as they were."""
+    def step(self, number: int) -> None:
+        """One step of the optimizer; all rows but the new token's are then as they were."""
+        super().step(number)
         with torch.no_grad():
             self.table[self.others] = self.before[self.others]
 

@@ -89,9 +89,10 @@ def taken_keys(board: Board) -> list[RunKey]:
     """
     keys = board.settings().get("keys", [])
     try:
-        assert isinstance(keys, list)
-        return [RunKey(**key) for key in keys]  # type: ignore[arg-type]
-    except (TypeError, AssertionError) as error:
+        if not isinstance(keys, list):
+            raise TypeError(f"it is a {type(keys).__name__}")
+        return [RunKey(**key) for key in keys]  # type: ignore[arg-type]  # told below
+    except TypeError as error:
         raise SubmissionError(
             f"{board.root}/board.json: keys is no list of keys ({error}). Make it with `init`."
         ) from error

@@ -133,10 +133,11 @@ class Board:
                 return {}
             text = self.files.cat_file(path)
         try:
-            found = json.loads(text)
-            assert isinstance(found, dict)
-        except (ValueError, AssertionError) as error:
-            raise StoreError(f"{path} is no JSON object. Make it anew with `init`.") from error
+            found: object = json.loads(text)
+        except ValueError as error:
+            raise StoreError(f"{path} is no JSON ({error}). Make it anew with `init`.") from error
+        if not isinstance(found, dict):
+            raise StoreError(f"{path} is no JSON object. Make it anew with `init`.")
         return found
 
     def write_settings(self, settings: dict[str, Json]) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from pdst.digest import digest_bytes
-from pdst.errors import DatasetError, GeneratorError, PdstError, SettingsError
+from pdst.errors import DatasetError, GeneratorError, PdstError
 from pdst.generator import CaseSampler, Generator, Learner, Sampler
 from pdst.images import ImageFormat, decode_rgb, pixel_digest, to_rgb
 from pdst.progress import Progress
@@ -91,12 +91,15 @@ def draw(
     total = sum(len(chunk.cases) for chunk in chunks)
     unfinished: list[tuple[str, list[Chunk]]] = []
     done = 0
-    for subject_id, grouped in groupby(chunks, key=lambda chunk: chunk.subject_id):
-        of_subject = [*grouped]
-        kept = [len(_kept(c, store, retry_failed=options.retry_failed)) for c in of_subject]
-        done += sum(kept)
-        if sum(kept) < sum(len(chunk.cases) for chunk in of_subject):
-            unfinished.append((subject_id, of_subject))
+    for subject_id, of_subject in groupby(chunks, key=lambda chunk: chunk.subject_id):
+        missing = []
+        for chunk in of_subject:
+            kept = len(_kept(chunk, store, retry_failed=options.retry_failed))
+            done += kept
+            if kept < len(chunk.cases):
+                missing.append(chunk)
+        if missing:
+            unfinished.append((subject_id, missing))
     progress("draw", done, total)
     artist = _Artist(generator, store, image_format, options)
     learned = 0
@@ -108,14 +111,14 @@ def draw(
 
         artist.prepare(subjects, learning)
         learned += len(group)
-        for subject, (_, of_subject) in zip(subjects, group, strict=True):
+        for subject, (_, missing) in zip(subjects, group, strict=True):
             artist.meet(subject)
-            for chunk in of_subject:
-                before = _kept(chunk, store, retry_failed=options.retry_failed)
-                if len(before) < len(chunk.cases):
-                    store.write_images(chunk, artist.draw(chunk, before))
-                    done += len(chunk.cases) - len(before)
-                    progress("draw", done, total)
+            for chunk in missing:
+                # Read again, not kept from above: it may hold a photo's images.
+                kept_cases = _kept(chunk, store, retry_failed=options.retry_failed)
+                store.write_images(chunk, artist.draw(chunk, kept_cases))
+                done += len(chunk.cases) - len(kept_cases)
+                progress("draw", done, total)
 
 
 def _kept(chunk: Chunk, store: RunStore, *, retry_failed: bool) -> dict[str, Drawn]:
@@ -162,7 +165,7 @@ class _Artist:
                     on_stuck=lambda: self._stuck_learning(names),
                 )
             )
-        except (KeyboardInterrupt, DatasetError, SettingsError):
+        except (KeyboardInterrupt, DatasetError):
             raise
         except BaseException as error:
             # Alone, each one's `personalize` succeeds or says why not.

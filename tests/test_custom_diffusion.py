@@ -63,7 +63,7 @@ def make(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Make:
     """Makes methods that share a base model, opened once, and class images."""
-    monkeypatch.setattr("pdst.methods.tuner.load_backbone", lambda *_, **__: backbone)
+    monkeypatch.setattr("pdst.methods.learner.load_backbone", lambda *_, **__: backbone)
     shared = tmp_path_factory.getbasetemp() / "class images of Custom Diffusion"
 
     def made(folder: str = "run", **other: Any) -> CustomDiffusion:

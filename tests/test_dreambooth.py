@@ -53,7 +53,7 @@ def make(
     backbone: Backbone, tmp_path: Path, class_images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Make:
     """Makes methods that share a base model, opened once, and class images."""
-    monkeypatch.setattr("pdst.methods.tuner.load_backbone", lambda *_, **__: backbone)
+    monkeypatch.setattr("pdst.methods.learner.load_backbone", lambda *_, **__: backbone)
 
     def made(method: type[FineTuning], folder: str = "run", **other: Any) -> FineTuning:
         settings: dict[str, Any] = {"class_images": str(class_images), **SMALL, **other}

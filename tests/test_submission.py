@@ -161,6 +161,17 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path, *(place for key, part in inner for place in places(part, (*path, key)))]
 
 
+@pytest.mark.parametrize(
+    ("said", "instead"), [('"schema":1', '"schema":true'), ('"seconds":12.5', '"seconds":12')]
+)
+def test_one_submission_has_one_text(bundle: Bundle, said: str, instead: str) -> None:
+    text = bundle.header.text
+    assert read_header(text) == bundle.header
+    assert said in text
+    with pytest.raises(SubmissionError, match="in another's place"):
+        read_header(text.replace(said, instead))
+
+
 @settings(max_examples=300, deadline=None)
 @given(value=JSON, position=st.integers(0, 10_000))
 def test_no_header_crashes_reader_or_checks(

@@ -1,5 +1,7 @@
 """In: a release, and what is said of a device. Out: which scorers are meant, and where they run."""
 
+import re
+
 from pdst.types import Benchmark
 
 
@@ -10,12 +12,12 @@ def default_clip(release: Benchmark) -> str:
     encoders of photos see little of who is in a drawing of 64 pixels, and the miniature's nothing
     of a photo.
     """
-    return "miniature" if release.name.startswith("miniature") else "openai"
+    return "miniature" if _is_drawn(release) else "openai"
 
 
 def default_dino(release: Benchmark) -> str:
     """DINO's weights where none are named; as `default_clip`."""
-    return "miniature" if release.name.startswith("miniature") else "dino"
+    return "miniature" if _is_drawn(release) else "dino"
 
 
 def scorer_device(name: str) -> str:
@@ -27,3 +29,8 @@ def scorer_device(name: str) -> str:
     except ModuleNotFoundError:
         return "cpu"  # the encoders say what to install
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _is_drawn(release: Benchmark) -> bool:
+    """Whether it is the miniature, of the package or of another seed (`miniature-7`)."""
+    return re.fullmatch(r"miniature(-\d+)?", release.name) is not None

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -25,6 +25,9 @@ from torch import Tensor, nn
 from pdst.digest import Json
 from pdst.errors import SettingsError, StoreError
 from pdst.files import whole_file, write_json
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 STATE, RECORD, LOG = "state.safetensors", "training.json", "log.jsonl"
 UNDERTRAINED = 0.05
@@ -343,8 +346,8 @@ class _Enrolled:
         (self.folder / STATE).unlink(missing_ok=True)
 
 
-def settings_json(settings: TrainingSettings) -> dict[str, Json]:
-    """Settings as they stand in records: plain JSON."""
+def settings_json(settings: "DataclassInstance") -> dict[str, Json]:
+    """Settings, a dataclass, as they stand in records: plain JSON."""
     found: dict[str, Json] = json.loads(json.dumps(asdict(settings)))
     return found
 

@@ -10,15 +10,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
-
 from pdst.diffusion.mapper import Mapper, MapperSettings
 from pdst.diffusion.tokens import ATTRACTOR, PLACEHOLDER
 from pdst.diffusion.words import MappedWord, PlainWord, Word
 from pdst.errors import StoreError
-from pdst.files import whole_file
+from pdst.methods.tensors import read_tensors, write_tensors
 
 FILES = {
     PLACEHOLDER: ("learned_embeds.safetensors", "mapper.safetensors"),
@@ -39,10 +35,10 @@ def save_words(folder: Path, words: Mapping[str, Word]) -> None:
         if isinstance(word, MappedWord):
             tensors = word.mapper.state_dict()
             facts = {"settings": json.dumps(asdict(word.mapper.settings))}
-            _write(folder / mapped, tensors, facts)
+            write_tensors(folder / mapped, tensors, facts)
         else:
             assert isinstance(word, PlainWord)
-            _write(folder / plain, {placeholder: word.vectors.detach()}, {})
+            write_tensors(folder / plain, {placeholder: word.vectors.detach()}, {})
 
 
 def load_words(folder: Path) -> dict[str, Word]:
@@ -54,7 +50,7 @@ def load_words(folder: Path) -> dict[str, Word]:
     found: dict[str, Word] = {}
     for placeholder, (plain, mapped) in FILES.items():
         if (folder / plain).exists():
-            tensors, _ = _read(folder / plain)
+            tensors, _ = read_tensors(folder / plain)
             if set(tensors) != {placeholder} or tensors[placeholder].ndim != 2:
                 raise StoreError(
                     f"{folder / plain} holds {sorted(tensors)}, wanted one (n, D) tensor named "
@@ -62,7 +58,7 @@ def load_words(folder: Path) -> dict[str, Word]:
                 )
             found[placeholder] = PlainWord(tensors[placeholder])
         elif (folder / mapped).exists():
-            tensors, facts = _read(folder / mapped)
+            tensors, facts = read_tensors(folder / mapped)
             try:
                 mapper = Mapper(MapperSettings(**json.loads(facts["settings"])), seed=0)
                 mapper.load_state_dict(tensors)
@@ -76,20 +72,3 @@ def load_words(folder: Path) -> dict[str, Word]:
             f"{folder} holds no learned word, wanted {' or '.join(FILES[PLACEHOLDER])}."
         )
     return found
-
-
-def _write(path: Path, tensors: Mapping[str, Tensor], facts: dict[str, str]) -> None:
-    with whole_file(path) as temporary:
-        on_cpu = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(on_cpu, temporary, facts)
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    try:
-        with safe_open(path, "pt") as file:
-            names = list(file.keys())
-            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
-    except (OSError, SafetensorError) as error:
-        raise StoreError(
-            f"{path} cannot be read ({error}). Delete its folder to train anew."
-        ) from error

@@ -4,35 +4,25 @@ Textual Inversion, NeTI and, with the + pipeline of Li et al. (arXiv 2503.06632)
 class a method; they differ in their settings alone, see `pdst.methods.inversion`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, ClassVar, cast
+from typing import ClassVar
 
-from pdst.diffusion.backbone import Backbone, load_backbone
 from pdst.diffusion.photos import latent_photos
-from pdst.diffusion.sampling import solver
 from pdst.diffusion.training import TrainingOptions, settings_json, train
 from pdst.digest import Json
-from pdst.errors import SettingsError, unknown_name
-from pdst.generator import GeneratorInfo
 from pdst.methods.checkpoints import load_words
 from pdst.methods.inversion import Classroom, Inversion
 from pdst.methods.inversion_sampler import InversionSampler
 from pdst.methods.inversion_settings import InversionSettings, NeTISettings, PlusSettings
-from pdst.methods.presets import AUTO, chosen, preset_fields
+from pdst.methods.learner import SubjectLearner
+from pdst.methods.presets import AUTO
 from pdst.types import Sampling, Subject
 
 
-class TextualInversion:
-    """One learned vector: Gal et al., "An Image is Worth One Word" (2022).
-
-    Attributes:
-        info: name, revision and all that decides a pixel.
-        backbone: the base model.
-        sampling: how it draws.
-    """
+class TextualInversion(SubjectLearner[InversionSampler]):
+    """One learned vector: Gal et al., "An Image is Worth One Word" (2022)."""
 
     NAME: ClassVar[str] = "TI"
     SETTINGS: ClassVar[type[InversionSettings]] = InversionSettings
@@ -70,90 +60,29 @@ class TextualInversion:
             BackboneError: if the base model cannot be opened.
             SettingsError: if there is no such setting, or a value cannot work.
         """
-        self.backbone: Backbone = load_backbone(base, device=device, dtype=dtype)
-        self._home = None if checkpoints is None else Path(checkpoints).expanduser()
-        preset = chosen(preset, self.backbone.preset)
-        settings, plus = self._settings(preset, overrides)
+        super().__init__(base, preset, checkpoints, images_per_pass, device, dtype)
+        kinds = (self.SETTINGS, PlusSettings) if self.PLUS else (self.SETTINGS,)
+        own, *of_plus = self._fields(overrides, *kinds)
+        settings = self.SETTINGS(**own)
+        plus = PlusSettings(**of_plus[0]) if of_plus else None
         self._room = Classroom(self.backbone, settings, plus, compiled=compiled)
-        self._batch = images_per_pass
-        resolution = settings.resolution or self.backbone.resolution
-        self.sampling = Sampling(
-            steps=sampling_steps, guidance=float(guidance), resolution=resolution
-        )
-        solver(self.backbone, self.sampling)  # refuses what cannot work before anything is drawn
-        trained: dict[str, Json] = settings_json(settings)
+        training = settings_json(settings)
         if plus is not None:
-            trained |= cast("dict[str, Json]", _plain(asdict(plus)))
-        self._trained: dict[str, Json] = {
-            "method": self.NAME,
-            "base": self.backbone.label,
-            "base_digest": self.backbone.digest,
-            "dtype": str(self.backbone.dtype).removeprefix("torch."),
-            "training": trained,
-        }
-        if compiled:
-            self._trained["compiled"] = True
-        self.info = GeneratorInfo(
-            name=f"{self.NAME} ({self.backbone.name})",
-            revision=f"1-{self.backbone.digest[:12]}",
-            settings={
-                **self._trained,
-                "preset": preset,
-                "sampling": cast("dict[str, Json]", asdict(self.sampling)),
-            },
+            training |= settings_json(plus)
+        self._trained = self._describe(
+            training,
+            Sampling(
+                steps=sampling_steps,
+                guidance=float(guidance),
+                resolution=settings.resolution or self.backbone.resolution,
+            ),
+            **({"compiled": True} if compiled else {}),
         )
-
-    @classmethod
-    def _settings(
-        cls, preset: str, overrides: Mapping[str, Json]
-    ) -> tuple[InversionSettings, PlusSettings | None]:
-        own = {field.name for field in fields(cls.SETTINGS)}
-        of_plus = {field.name for field in fields(PlusSettings)} if cls.PLUS else set()
-        for name in overrides:
-            if name not in own | of_plus:
-                raise SettingsError(unknown_name(f"setting of {cls.NAME}", name, own | of_plus))
-        given: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in {**preset_fields(cls.NAME, preset), **overrides}.items()
-        }
-        settings = cls.SETTINGS(**{name: given[name] for name in given if name in own})
-        plus = {name: given[name] for name in given if name in of_plus}
-        return settings, PlusSettings(**plus) if cls.PLUS else None
 
     @property
     def steps(self) -> int:
         """Of a training."""
         return self._room.settings.steps
-
-    def personalize(self, subject: Subject) -> InversionSampler:
-        """Learn a word for the subject, or read the one that was learned before.
-
-        Raises:
-            DatasetError: if a mask is needed and missing.
-            SettingsError: if the init token is none, or the checkpoint is of other settings.
-        """
-        if self._home is not None:
-            return self._personalized(subject, self._home / subject.subject_id)
-        with TemporaryDirectory() as folder:
-            return self._personalized(subject, Path(folder) / subject.subject_id)
-
-    def prepare(
-        self, subjects: Sequence[Subject], folder: Path, progress: Callable[[float], None]
-    ) -> None:
-        """Learn several subjects in one batch; `personalize` then only reads.
-
-        Args:
-            subjects: each learns what it would learn alone, up to rounding.
-            folder: keeps what is learned, unless the constructor was given one.
-            progress: is told the share that is done.
-        """
-        self._home = self._home or folder
-        folders = [self._home / subject.subject_id for subject in subjects]
-        self.learn_all(subjects, folders, TrainingOptions(progress=progress))
-
-    def learn(self, subject: Subject, folder: Path, options: TrainingOptions) -> None:
-        """As `learn_all`, one subject."""
-        self.learn_all([subject], [folder], options)
 
     def learn_all(
         self,
@@ -183,10 +112,6 @@ class TextualInversion:
             folders,
             options,
         )
-
-    def _personalized(self, subject: Subject, folder: Path) -> InversionSampler:
-        self.learn(subject, folder, TrainingOptions())
-        return self.sampler(subject, folder)
 
     def record(self, subject: Subject) -> dict[str, Json]:
         """All that decides what is learned, as `training.json` keeps it."""
@@ -249,12 +174,3 @@ class NeTIPlus(NeTI):
 
     NAME = "NeTI+"
     PLUS = True
-
-
-def _plain(value: object) -> object:
-    """Tuples as the lists that JSON makes of them."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value

@@ -46,7 +46,7 @@ class Trained:
                 model is another one than it was trained with.
         """
         self._folder = Path(folder).expanduser()
-        records = _records(self._folder)
+        self._records = records = _records(self._folder)
         first = next(iter(records.values()))
         label, digest = str(first["base"]), first["base_digest"]
         settings = cast("dict[str, Json]", first["training"])
@@ -109,13 +109,12 @@ class Trained:
         return cast("Sampler", self._method.sampler(subject, self._folder / subject.subject_id))
 
     def _record(self, subject_id: str) -> dict[str, Json]:
-        records = _records(self._folder)
-        if subject_id not in records:
+        if subject_id not in self._records:
             raise StoreError(
                 f"{self._folder / subject_id} holds no finished training. There are: "
-                f"{', '.join(records)}. Train it: pdst-train."
+                f"{', '.join(self._records)}. Train it: pdst-train."
             )
-        return records[subject_id]
+        return self._records[subject_id]
 
 
 def _records(folder: Path) -> dict[str, dict[str, Json]]:

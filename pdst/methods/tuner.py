@@ -4,16 +4,14 @@ DreamBooth, its LoRA variant and Custom Diffusion say what they change and how t
 the base model, drawing class images, training, resuming and sampling are here.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
-from pdst.diffusion.backbone import Backbone, load_backbone
 from pdst.diffusion.photos import latent_photos
 from pdst.diffusion.sampling import solver
 from pdst.diffusion.training import (
@@ -26,7 +24,6 @@ from pdst.diffusion.training import (
 )
 from pdst.digest import Json
 from pdst.errors import SettingsError, unknown_name
-from pdst.generator import GeneratorInfo
 from pdst.methods.class_noun import ClassNounSampler
 from pdst.methods.finetuning import (
     FineTuned,
@@ -36,7 +33,8 @@ from pdst.methods.finetuning import (
     WholePhotos,
     lesson,
 )
-from pdst.methods.presets import AUTO, chosen, preset_fields
+from pdst.methods.learner import SubjectLearner
+from pdst.methods.presets import AUTO
 from pdst.methods.prior import class_latents
 from pdst.types import SLOT, Sampling, Subject
 
@@ -49,21 +47,14 @@ STATE_BYTES_A_SECOND = 20e6
 Stable Diffusion UNet, ten gigabytes, is written every nine minutes."""
 
 
-class FineTuning(ABC):
+class FineTuning(SubjectLearner[ClassNounSampler]):
     """A method that changes networks for each subject.
 
     Subjects learn one after the other: several in one pass of the UNet is for methods that leave it
     frozen.
-
-    Attributes:
-        info: name, revision and all that decides a pixel.
-        backbone: the base model.
-        sampling: how it draws.
     """
 
-    NAME: ClassVar[str]
     SETTINGS: ClassVar[type[FineTuningSettings]]
-    """The preset `reference`, which others build on."""
 
     def __init__(
         self,
@@ -106,75 +97,32 @@ class FineTuning(ABC):
         """
         if keep not in ("weights", "nothing"):
             raise SettingsError(unknown_name("keep", keep, ("weights", "nothing")))
-        if images_per_pass < 1:
-            raise SettingsError(f"images_per_pass is {images_per_pass}, wanted at least 1.")
-        self.backbone: Backbone = load_backbone(base, device=device, dtype=dtype)
-        self._home = None if checkpoints is None else Path(checkpoints).expanduser()
+        super().__init__(base, preset, checkpoints, images_per_pass, device, dtype)
         self._class_images = None if class_images is None else Path(class_images).expanduser()
-        self._keep, self._batch = keep, images_per_pass
+        self._keep = keep
         self._gradient_checkpointing = gradient_checkpointing
-        preset = chosen(preset, self.backbone.preset)
-        self._settings: Any = self._chosen({**preset_fields(self.NAME, preset), **overrides})
-        self.sampling = Sampling(
-            steps=sampling_steps,
-            guidance=float(guidance),
-            resolution=self._settings.resolution or self.backbone.resolution,
+        (own,) = self._fields(overrides, self.SETTINGS)
+        self._settings: Any = self.SETTINGS(**own)
+        self._trained = self._describe(
+            settings_json(self._settings),
+            Sampling(
+                steps=sampling_steps,
+                guidance=float(guidance),
+                resolution=self._settings.resolution or self.backbone.resolution,
+            ),
         )
         self._of_prior = Sampling(
             steps=self._settings.prior_steps,
             guidance=float(self._settings.prior_guidance),
             resolution=self.sampling.resolution,
         )
-        for sampling in (self.sampling, self._of_prior):
-            solver(self.backbone, sampling)  # refuses what cannot work before anything is drawn
+        solver(self.backbone, self._of_prior)
         self._priors: dict[str, Tensor] = {}
-        self._trained: dict[str, Json] = {
-            "method": self.NAME,
-            "base": self.backbone.label,
-            "base_digest": self.backbone.digest,
-            "dtype": str(self.backbone.dtype).removeprefix("torch."),
-            "training": settings_json(self._settings),
-        }
-        self.info = GeneratorInfo(
-            name=f"{self.NAME} ({self.backbone.name})",
-            revision=f"1-{self.backbone.digest[:12]}",
-            settings={
-                **self._trained,
-                "preset": preset,
-                "sampling": cast("dict[str, Json]", asdict(self.sampling)),
-            },
-        )
 
     @property
     def steps(self) -> int:
         """Of a training."""
         return int(self._settings.steps)
-
-    def personalize(self, subject: Subject) -> ClassNounSampler:
-        """Learn the subject, or read what was learned before.
-
-        Raises:
-            DatasetError: if there is no training photo.
-            SettingsError: if the checkpoint is of other settings.
-        """
-        if self._home is not None:
-            return self._personalized(subject, self._home / subject.subject_id)
-        with TemporaryDirectory() as folder:
-            return self._personalized(subject, Path(folder) / subject.subject_id)
-
-    def prepare(
-        self, subjects: Sequence[Subject], folder: Path, progress: Callable[[float], None]
-    ) -> None:
-        """Learn subjects, one after the other; `personalize` then only reads.
-
-        Args:
-            subjects: who.
-            folder: keeps what is learned, unless the constructor was given one.
-            progress: is told the share that is done.
-        """
-        self._home = self._home or folder
-        folders = [self._home / subject.subject_id for subject in subjects]
-        self.learn_all(subjects, folders, TrainingOptions(progress=progress))
 
     def learn_all(
         self,
@@ -242,18 +190,6 @@ class FineTuning(ABC):
         return student.tuned.sampler(sampling, self._batch, student.words)
 
     @abstractmethod
-    def sampler(self, subject: Subject, folder: Path) -> ClassNounSampler:
-        """What a checkpoint draws.
-
-        Args:
-            subject: whose.
-            folder: the subject's, or a `step-N` in it.
-
-        Raises:
-            StoreError: if it is damaged, or of another base model.
-        """
-
-    @abstractmethod
     def files(self) -> tuple[str, ...]:
         """The files of a checkpoint that hold what was learned."""
 
@@ -305,8 +241,7 @@ class FineTuning(ABC):
         return self._priors[class_noun]
 
     def _personalized(self, subject: Subject, folder: Path) -> ClassNounSampler:
-        self.learn(subject, folder, TrainingOptions())
-        sampler = self.sampler(subject, folder)
+        sampler = super()._personalized(subject, folder)
         if self._keep == "nothing":
             for name in self.files():
                 (folder / name).unlink()
@@ -325,16 +260,3 @@ class FineTuning(ABC):
             return True
         (folder / RECORD).unlink()
         return False
-
-    @classmethod
-    def _chosen(cls, given: Mapping[str, Json]) -> FineTuningSettings:
-        """The method's own settings, and what preset and user say otherwise."""
-        known = {field.name for field in fields(cls.SETTINGS)}
-        for name in given:
-            if name not in known:
-                raise SettingsError(unknown_name(f"setting of {cls.NAME}", name, known))
-        plain: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in given.items()
-        }
-        return cls.SETTINGS(**plain)

@@ -260,7 +260,14 @@ def read_header(text: str) -> Header:
             "The header is not in canonical form (sorted keys, no blanks). "
             "Make the bundle with pdst-submit."
         )
-    return header_of(plain)
+    header = header_of(plain)
+    if header.text != text:
+        # Python takes true for 1 and 12 for 12.0: one submission shall have one text.
+        raise SubmissionError(
+            "The header has a number or a truth value in another's place (true for 1, 12 for "
+            "12.0). Make the bundle with pdst-submit."
+        )
+    return header
 
 
 def header_of(plain: object) -> Header:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import fsspec
 
-from pdst.errors import SubmissionError
+from pdst.errors import PdstError, SubmissionError
 from pdst.submission.hub import propose
 from pdst.submission.reading import read_bundle
 
@@ -82,7 +82,7 @@ def reaching(url: str) -> Iterator[None]:
     """Turn whatever a storage library raises into an error that names the address."""
     try:
         yield
-    except SubmissionError:
+    except PdstError:
         raise
     except ImportError as error:
         kind = url.partition("://")[0]
