@@ -1,9 +1,9 @@
 """In: `python -m benchmarks.leaderboard rank`, `submit` or `fuzz`. Out: figures and their targets.
 
-rank: 10,000 entries, in a process of its own: seconds and peak memory. submit: 200 submissions at
-one instant to a folder, or to any fsspec URL. fuzz: mutations of a sound bundle, read by the child
-process that boards read with: none may be accepted as something else, none may hang, and what ends
-the child is counted.
+rank: 10,000 entries ranked and rendered, in a process of its own: seconds and peak memory. submit:
+200 submissions at one instant to a folder, or to any fsspec URL. fuzz: mutations of a sound bundle,
+read by the child process that boards read with: none may be accepted as something else, none may
+hang, and what ends the child is counted.
 """
 
 import json
@@ -27,9 +27,11 @@ import typer
 
 from leaderboard.guard import Bounds, Guard
 from leaderboard.log import Event, write_log
+from leaderboard.page_data import read_ranks
 from leaderboard.place import Board
 from leaderboard.rank import rank as rank_board
-from leaderboard.rules import SKETCH
+from leaderboard.render import render as render_board
+from leaderboard.rules import PRINT_SIZE, SKETCH
 from leaderboard.tables import ACCEPTED, RESULTS
 from pdst.errors import SubmissionError
 from pdst.metrics import METRICS
@@ -45,7 +47,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 SUBJECTS = 20
 SECONDS, MEMORY = 10.0, 1024**3
-"""What ranking 10,000 entries may take."""
+"""What ranking and rendering 10,000 entries may take."""
 
 RunFolder = Annotated[Path, typer.Argument(help="A finished run; a quick one will do.")]
 
@@ -57,25 +59,39 @@ def benchmarks() -> None:
 
 @app.command()
 def rank(entries: Annotated[int, typer.Option(min=1)] = 10_000) -> None:
-    """Rank a made board of many entries, all of one key."""
+    """Rank a made board of many entries, all of one key, and render its page."""
     with tempfile.TemporaryDirectory() as folder:
         make_board(Board.at(folder), entries)
         program = [sys.executable, "-m", "benchmarks.leaderboard", "measure", folder]
         done = subprocess.run(program, check=True, capture_output=True, text=True)
     found = json.loads(done.stdout)
-    met = found["seconds"] < SECONDS and found["peak_bytes"] < MEMORY
+    # Other work on the machine lengthens the clock's seconds, not the processor's.
+    met = sum(found["cpu"].values()) < SECONDS and found["peak_bytes"] < MEMORY
     typer.echo(json.dumps({"entries": entries, **found, "met": met}, indent=2))
 
 
 @app.command(hidden=True)
 def measure(folder: str) -> None:
-    """Rank the board in a folder: seconds without imports, and the process's peak memory."""
-    before = time.perf_counter(), time.process_time()
-    table = rank_board(Board.at(folder))
+    """Rank and render the board in a folder: seconds without imports, peak memory of the process.
+
+    `seconds` is by the clock, for both together; `cpu` is the process's user and system time.
+    """
+    began = time.perf_counter()
+    steps: dict[str, float] = {}
+
+    def step(name: str, work: Callable[[], object]) -> None:
+        before = time.process_time()
+        work()
+        steps[name] = round(time.process_time() - before, 2)
+
+    board = Board.at(folder)
+    step("rank", lambda: rank_board(board))
+    step("render", lambda: render_board(board, Path(folder) / "site"))
     figures = {
-        "rows": table.num_rows,
-        "seconds": round(time.perf_counter() - before[0], 2),
-        "cpu_seconds": round(time.process_time() - before[1], 2),
+        "rows": read_ranks(board).num_rows,
+        "seconds": round(time.perf_counter() - began, 2),
+        "cpu": steps,
+        "page_bytes": (Path(folder) / "site/index.html").stat().st_size,
         "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
     typer.echo(json.dumps(figures))
@@ -97,8 +113,8 @@ def make_board(board: Board, entries: int) -> None:
         entry |= {"training": ["LAION-2B"], "seconds": 3600.0, "failures": "{}"}
         counts = dict.fromkeys(("attached", "copied", "copied_test"), 0)
         counts |= dict.fromkeys(("expected", "drawn", "copy_checked", "distinct_images"), 10_000)
-        sketches = {name: list(range(SKETCH)) for name in ("image_sketch", "score_sketch")}
-        accepted.append(entry | counts | sketches)
+        marks = {"image_sketch": list(range(SKETCH)), "score_print": [0] * PRINT_SIZE}
+        accepted.append(entry | counts | marks)
         events.append(Event(event="accepted", digest=digest, tier="reported", reason="made"))
         for metric in [*METRICS, *("clip_i", "dino")]:
             gap = len(results) % (len(METRICS) + 2) >= len(METRICS)
@@ -174,6 +190,7 @@ def _submissions(run: Path, folder: Path, count: int) -> list[Path]:
 def fuzz(
     run: RunFolder,
     cases: Annotated[int, typer.Option(min=1)] = 2_000,
+    minutes: Annotated[float | None, typer.Option(help="So long, in place of `cases`.")] = None,
     seed: int = 0,
     benchmark: Annotated[str, typer.Option(help="The run's release.")] = "miniature",
 ) -> None:
@@ -190,7 +207,9 @@ def fuzz(
         began = time.perf_counter()
         with Guard([benchmark], bounds=Bounds(seconds=60.0)) as guard:
             assert guard.judge(sound, small.digest).problems == (), "the sound one is accepted"
-            for _ in range(cases):
+            while sum(outcomes.values()) < cases or minutes is not None:
+                if minutes is not None and time.perf_counter() - began > 60 * minutes:
+                    break
                 name, mutate = rng.choice(list(MUTATIONS.items()))
                 path.write_bytes(mutate(data, rng))
                 judgement = guard.judge(path, small.digest)
@@ -200,7 +219,8 @@ def fuzz(
                     path.rename(f"fuzz-{seed}-{name}.parquet")
                     raise typer.Exit(1)
         seconds = time.perf_counter() - began
-    typer.echo(json.dumps({"cases": cases, "seconds": round(seconds), **outcomes}, indent=2))
+    done = {"cases": sum(outcomes.values()), "seconds": round(seconds)}
+    typer.echo(json.dumps(done | outcomes, indent=2))
 
 
 def _outcome(said: str, path: Path, sound: Bundle) -> str:

@@ -152,6 +152,26 @@ def serve_command(
         serve(url, host=host, port=port)
 
 
+@app.command("space")
+def space_command(
+    url: Url,
+    out: Annotated[Path, typer.Option(help="A folder for the Space's files.")] = Path("space"),
+    submit_to: Annotated[
+        str, typer.Option(help="The address for submissions that the page gives.")
+    ] = "",
+) -> None:
+    """Write a Hugging Face Space that shows the ranked board: a folder to push, or to run here."""
+    from leaderboard.space import write_space
+
+    with failing_well():
+        done = write_space(url, out, submit_to=submit_to)
+        put(str(done.folder))
+        say(
+            f"{done.files} files, {done.size / 1e6:.1f} MB: push {out} to a Space, or try it: "
+            f"cd {out} && pip install -r requirements.txt && python app.py"
+        )
+
+
 @app.command("log")
 def log_command(url: Url, as_json: AsJson = False) -> None:
     """Print every decision, oldest first."""

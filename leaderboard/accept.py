@@ -99,13 +99,13 @@ def taken_keys(board: Board) -> list[RunKey]:
 
 
 def _standing_entries(board: Board) -> pd.DataFrame:
-    """Rows of ACCEPTED of entries that are accepted or refuted, with that as `standing`."""
+    """Rows of ACCEPTED of entries that are or were on the board, with that as `standing`."""
     found = standings(read_log(board))
     table = board.read("accepted", ACCEPTED).to_pandas().drop_duplicates("digest")
     table["standing"] = [
         found[digest].event if digest in found else "" for digest in table["digest"]
     ]
-    kept: pd.DataFrame = table[table["standing"].isin(["accepted", "refuted"])]
+    kept: pd.DataFrame = table[table["standing"].isin(["accepted", "refuted", "withdrawn"])]
     return kept
 
 

@@ -4,10 +4,7 @@ The app hands out the very files that `render` writes and frames their page, so 
 page, not two. It renders again when it is visited and the last time is long ago; ranking stays with
 the board's keeper. Needs the extra `board` (Gradio), which is imported when an app is made.
 
-A Space needs this much as its app.py:
-
-    from leaderboard.app import serve
-    serve("hf://datasets/ORG/BOARD", host="0.0.0.0", port=7860)
+`space.py` writes the folder of a Space, which runs this.
 """
 
 import html
@@ -25,6 +22,13 @@ from pdst.errors import PdstError, SettingsError
 
 REFRESH = 600.0
 """Seconds after which a visit renders the board anew."""
+
+# The page has margins of its own, and below 960 pixels it is a phone's.
+STYLE = """
+.gradio-container, .gradio-container main.fillable { max-width: none; padding: 0 !important; }
+.gradio-container .tabitem:has(iframe), .gradio-container .html-container { padding: 0 !important; }
+.gradio-container .tabitem:not(:has(iframe)) { padding: 0 24px; }
+"""
 
 SITE = "/board"
 """Where the page's files lie on the server."""
@@ -53,11 +57,13 @@ class Site:
         url: of the board.
         folder: of the page's files.
         refresh: seconds after which they are old.
+        submit_to: where submissions go, if not to `url`.
     """
 
     url: str
     folder: Path
     refresh: float = REFRESH
+    submit_to: str = ""
     _made: float | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -99,11 +105,13 @@ def make_app(site: Site) -> Any:
     app = FastAPI()
     app.mount(SITE, StaticFiles(directory=site.folder))
     title = str(Board.at(site.url).settings().get("title", "PDST"))
-    with gradio.Blocks(title=f"{title}: leaderboard", analytics_enabled=False) as blocks:
+    with gradio.Blocks(
+        title=f"{title}: leaderboard", analytics_enabled=False, fill_width=True
+    ) as blocks:
         with gradio.Tab("Board"):
             frame = gradio.HTML(_frame(site))
         with gradio.Tab("Submit"):
-            gradio.Markdown(HOW_TO_SUBMIT.format(url=html.escape(site.url)))
+            gradio.Markdown(HOW_TO_SUBMIT.format(url=html.escape(site.submit_to or site.url)))
         blocks.load(lambda: _frame(site), outputs=frame, api_visibility="private")
     fonts = ["system-ui", "sans-serif"]  # the default theme's come from another host
     return gradio.mount_gradio_app(
@@ -111,18 +119,19 @@ def make_app(site: Site) -> Any:
         blocks,
         path="/",
         theme=gradio.themes.Base(font=fonts, font_mono=["ui-monospace", "monospace"]),
-        css=".gradio-container { max-width: none !important; padding: 0 !important; }",
+        css=STYLE,
         ssr_mode=False,
     )
 
 
-def serve(url: str, *, host: str = "127.0.0.1", port: int = 7860) -> None:
+def serve(url: str, *, host: str = "127.0.0.1", port: int = 7860, submit_to: str = "") -> None:
     """Show a board until the process is stopped.
 
     Args:
         url: the board: a folder or any fsspec URL.
         host: "0.0.0.0" for other machines, and in a Space.
         port: of the server.
+        submit_to: where submissions go, if not to `url`.
 
     Raises:
         SettingsError: if Gradio is not installed.
@@ -132,7 +141,7 @@ def serve(url: str, *, host: str = "127.0.0.1", port: int = 7860) -> None:
     import uvicorn
 
     with tempfile.TemporaryDirectory() as folder:
-        app = make_app(Site(url=url, folder=Path(folder)))
+        app = make_app(Site(url=url, folder=Path(folder), submit_to=submit_to))
         uvicorn.run(app, host=host, port=port, log_level="warning")
 
 

@@ -15,7 +15,7 @@ from typing import cast
 
 import pandas as pd
 
-from leaderboard.rules import sketch, untaken_key
+from leaderboard.rules import score_print, sketch, untaken_key
 from pdst.dataset import load
 from pdst.digest import Json, canonical_json, digest_json
 from pdst.errors import PdstError, SubmissionError
@@ -28,9 +28,6 @@ from pdst.submission.header import Header
 from pdst.submission.reading import bundle_images, read_bundle
 from pdst.summarize import summarize
 from pdst.types import Benchmark, MetricSummary, Report
-
-SHARED_SCORES = ("clip_t", "clip_i", "dino")
-"""Equal to the last bit in two entries, they were copied."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +140,6 @@ def _entry(bundle: Bundle, rows: pd.DataFrame, report: Report) -> dict[str, Json
     copied = rows["copied"].fillna(False).astype(bool)
     of_test = rows["copy_photo"].fillna("").astype(str).str.contains("/test/", regex=False)
     drawn = rows[rows["pixels"].notna()]
-    scores = zip(*(drawn[name] for name in ("key", *SHARED_SCORES)), strict=True)
     machine = ", ".join(last.hardware.accelerators) or last.hardware.processor
     metrics: dict[str, Json] = dict(key.metrics)
     failures: dict[str, Json] = dict(report.failures)
@@ -178,7 +174,7 @@ def _entry(bundle: Bundle, rows: pd.DataFrame, report: Report) -> dict[str, Json
         "image_sketch": [
             *sketch([f"{k}:{p}" for k, p in zip(drawn["key"], drawn["pixels"], strict=True)])
         ],
-        "score_sketch": [*sketch([f"{k}:{a!r}:{b!r}:{c!r}" for k, a, b, c in scores])],
+        "score_print": [*score_print(rows)],
     }
 
 

@@ -85,6 +85,12 @@ function meter(axis, value, low, high, colour = "c0") {
   return svg("svg", {class: `meter ${colour}`, viewBox: "0 0 100 14", preserveAspectRatio: "none", "aria-hidden": "true"}, ...parts);
 }
 
+// A name stands alone, so that letters written to the left move nothing beside it.
+const named = entry => el("bdi", {}, entry.name);
+function mixed(entry) {
+  const said = [["name", entry.scripts], ["author", entry.scripts_by]].filter(([, scripts]) => scripts.length).map(([what, scripts]) => `${what} in ${scripts.join(" and ")} letters`);
+  return said.length ? el("small", {class: "bad why"}, said.join(", ")) : null;
+}
 const badge = tier => el("span", {class: `badge t${tier}`}, data.tiers[tier]);
 
 // --- What is shown: one key, filtered and ordered
@@ -182,8 +188,9 @@ function row(entry) {
     el("td", {class: "of-choose"}, el("label", {class: "choose"}, choose)),
     el("td", {class: "of-rank", "data-title": `Rank by ${data.metrics[state.by].title}`}, el("span", {class: "number"}, rankText(ranks)), " ", el("small", {}, rangeText(ranks))),
     el("th", {scope: "row", class: "of-name"},
-      el("button", {type: "button", class: "open", onclick: () => openEntry(entry)}, entry.name),
-      el("span", {class: "under"}, badge(entry.tier), el("small", {}, [entry.revision, entry.by].filter(Boolean).join(", "))),
+      el("button", {type: "button", class: "open", onclick: () => openEntry(entry)}, named(entry)),
+      el("span", {class: "under"}, badge(entry.tier), el("small", {}, ...[entry.revision, entry.by].filter(Boolean).flatMap((text, index) => [index ? ", " : "", el("bdi", {}, text)]))),
+      mixed(entry),
       entry.unranked ? el("small", {class: "bad why"}, `not ranked: ${entry.unranked}`) : null),
     ...HEADLINE.map(metric => metricCell(entry, metric)),
     el("td", {class: "of-gap", "data-title": "Train gap"}, number(gap, true)),
@@ -248,7 +255,7 @@ function drawPlane(found) {
 
 function setUp() {
   const key = at("key");
-  data.keys.forEach((one, index) => key.append(el("option", {value: index}, `${one.benchmark}, ${one.protocol}, ${one.clip} and ${one.dino}`)));
+  data.keys.forEach((one, index) => key.append(el("option", {value: index}, `${one.benchmark}, ${one.protocol}, ${one.clip} and ${one.dino}${one.twin ? ` (key ${one.id})` : ""}`)));
   key.closest("label").hidden = data.keys.length < 2;
   HEADLINE.forEach(metric => at("by").append(el("option", {value: metric}, data.metrics[metric].title)));
   at("by").value = String(state.by);
@@ -276,6 +283,7 @@ function setKey() {
   setAxes();
   const key = data.keys[state.key];
   const facts = {Benchmark: key.benchmark, Fingerprint: key.fingerprint.slice(0, 12), Protocol: key.protocol, Subjects: key.subjects.length, Encoders: `${key.clip}, ${key.dino}`, "As of": data.at};
+  if (key.twin) facts.Key = `${key.id}: another key has the same words`;
   at("facts").replaceChildren(...Object.entries(facts).map(([what, value]) => el("div", {}, el("dt", {}, what), el("dd", {}, String(value)))));
 }
 

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import cast
@@ -10,11 +11,13 @@ from typing import cast
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from leaderboard.log import read_log
+from leaderboard.names import mixed_scripts
 from leaderboard.place import Board
-from leaderboard.tables import ACCEPTED, BOARD, RESULTS, TIERS
+from leaderboard.tables import ACCEPTED, BOARD, RESULTS, SHOWN, TIERS
 from pdst.digest import Json
 from pdst.errors import StoreError
 from pdst.metrics import METRICS
@@ -27,8 +30,12 @@ PLACES = 6
 LOG_SHOWN = 300
 """The page shows so many of the last decisions; log.parquet has all."""
 
+WHOLE = ("rank", "rank_low", "rank_high", "scored")
 NUMBERS = ("macro", "low", "high", "rank", "rank_low", "rank_high", "scored", "living", "rigid")
 """What the page gets of each entry and metric, in this order; then the train gap."""
+
+KEY_WORDS = ("benchmark", "protocol", "clip", "dino")
+"""What a key is called. Another encoder may bear the same title: then its digest is shown, too."""
 
 FACTS = (
     "digest", "name", "revision", "by", "paper", "code", "hardware", "seconds", "pdst",
@@ -74,11 +81,12 @@ def page_data(
         each headline metric, in the order of its key's subjects.
     """
     frame = ranks.to_pandas()
-    entries = board.read("accepted", ACCEPTED).to_pandas().drop_duplicates("digest")
-    entries = entries[entries["digest"].isin(set(frame["digest"]))]
+    entries = board.read("accepted", ACCEPTED, SHOWN).to_pandas().drop_duplicates("digest")
+    entries = entries[entries["digest"].isin(frame["digest"].unique())]
     entries = entries.sort_values(["key", "digest"]).reset_index(drop=True)
     once = frame.drop_duplicates("digest").set_index("digest").loc[entries["digest"]]
-    metrics = [metric for metric in METRICS if metric in set(frame["metric"])]
+    scored = set(frame["metric"].unique())
+    metrics = [metric for metric in METRICS if metric in scored]
     keys, places = _keys(entries, frame)
     columns = {name: _plain_list(entries[name]) for name in FACTS}
     columns |= {
@@ -88,8 +96,10 @@ def page_data(
         "at": [_day(at) for at in once["accepted_at"]],
         "training": [list(names) for names in entries["training"]],
         "failures": [json.loads(text or "{}") for text in entries["failures"]],
+        "scripts": [[*mixed_scripts(name)] for name in entries["name"]],
+        "scripts_by": [[*mixed_scripts(name)] for name in entries["by"]],
         "unranked": _reasons(frame, entries["digest"]),
-        "values": _values(frame, entries["digest"], metrics),
+        "values": _values(frame, entries["digest"].tolist(), metrics),
         "subjects": _subjects(board, entries, keys),
         "samples": [(samples or {}).get(digest, []) for digest in entries["digest"]],
     }
@@ -126,8 +136,9 @@ def _keys(entries: pd.DataFrame, frame: pd.DataFrame) -> tuple[list[Json], dict[
     counts = entries["key"].value_counts()
     ordered = sorted(counts.index, key=lambda key: (-int(counts[key]), str(key)))
     told = entries.drop_duplicates("key").set_index("key")
-    keys: list[Json] = [
+    keys: list[dict[str, Json]] = [
         {
+            "id": str(key),
             "benchmark": f"{told.loc[key, 'benchmark']} {told.loc[key, 'version']}",
             "fingerprint": str(told.loc[key, "fingerprint"]),
             "protocol": str(told.loc[key, "protocol"]),
@@ -137,62 +148,64 @@ def _keys(entries: pd.DataFrame, frame: pd.DataFrame) -> tuple[list[Json], dict[
         }
         for key in ordered
     ]
-    return keys, {str(key): place for place, key in enumerate(ordered)}
+    words = Counter(tuple(str(key[part]) for part in KEY_WORDS) for key in keys)
+    for key in keys:
+        key["twin"] = words[tuple(str(key[part]) for part in KEY_WORDS)] > 1
+    return cast("list[Json]", keys), {str(key): place for place, key in enumerate(ordered)}
 
 
-def _values(frame: pd.DataFrame, digests: pd.Series, metrics: Sequence[str]) -> list[Json]:
+def _values(frame: pd.DataFrame, digests: Sequence[str], metrics: Sequence[str]) -> list[Json]:
     """For each entry a list a metric, or None where it has no such metric."""
-    per_metric: list[list[Json]] = []
-    for metric in metrics:
-        own = frame[frame["metric"] == metric].set_index("digest")
-        table = own[[*NUMBERS, "train_gap"]].astype(np.float64).reindex(digests)
-        has = own.index
-        rows = table.round(PLACES).to_numpy(np.float64).tolist()
-        known = digests.isin(set(has)).tolist()
-        per_metric.append(
-            [
-                [_short(value) for value in row] if there else None
-                for row, there in zip(rows, known, strict=True)
-            ]
-        )
-    return [list(one) for one in zip(*per_metric, strict=True)] if metrics else []
+    at = {digest: place for place, digest in enumerate(digests)}
+    found: list[list[Json]] = [[None] * len(metrics) for _ in digests]
+    for column, metric in enumerate(metrics):
+        own = frame[frame["metric"] == metric]
+        numbers = [_numbers(own[name]) for name in (*NUMBERS, "train_gap")]
+        for digest, *row in zip(own["digest"].tolist(), *numbers, strict=True):
+            found[at[digest]][column] = row
+    return cast("list[Json]", found)
+
+
+def _numbers(column: pd.Series) -> list[Json]:
+    """None for what is missing; whole numbers of a whole column without a point."""
+    values = column.to_numpy(np.float64, na_value=np.nan)
+    missing = np.isnan(values)
+    whole = pd.api.types.is_integer_dtype(column.dtype) or column.name in WHOLE
+    plain = np.where(missing, 0, values).astype(np.int64) if whole else values.round(PLACES)
+    shown = plain.astype(object)
+    shown[missing] = None
+    return cast("list[Json]", shown.tolist())
 
 
 def _subjects(board: Board, entries: pd.DataFrame, keys: list[Json]) -> list[Json]:
-    """For each entry and headline metric the means of its key's subjects, in millionths."""
-    wanted = ["digest", "metric", "gap", "subjects", "per_subject"]
-    table = board.read("results", RESULTS, wanted).to_pandas()
-    table = table[~table["gap"] & table["metric"].isin(HEADLINE)]
-    table = table.drop_duplicates(["digest", "metric"])
-    key_of = dict(zip(entries["digest"], entries["key"], strict=True))
+    """For each entry and headline metric the means of its key's subjects, in millionths.
+
+    Raises:
+        StoreError: if entries of one key list other subjects; they are complete, so none does.
+    """
+    table = board.read("results", RESULTS, ["digest", "metric", "gap", "subjects", "per_subject"])
+    main = pc.and_(
+        pc.invert(table.column("gap")), pc.is_in(table.column("metric"), pa.array(HEADLINE))
+    )
+    table = table.filter(main)
+    key_of = dict(zip(entries["digest"].tolist(), entries["key"].tolist(), strict=True))
     found: dict[tuple[str, str], Json] = {}
     order: dict[str, list[str]] = {}
-    for digest, metric, names, means in zip(
-        table["digest"], table["metric"], table["subjects"], table["per_subject"], strict=True
-    ):
+    millionths = pc.round(pc.multiply(pc.list_flatten(table.column("per_subject")), 10.0**PLACES))
+    means = pc.cast(millionths, pa.int64()).to_pylist()
+    ends = np.cumsum(pc.list_value_length(table.column("per_subject")).to_numpy())
+    columns = [table.column(name).to_pylist() for name in ("digest", "metric", "subjects")]
+    for digest, metric, subjects, end in zip(*columns, ends.tolist(), strict=True):
         key = key_of.get(digest)
         if key is None:
             continue
-        subjects = order.setdefault(key, list(names))
-        if list(names) != subjects:  # a key's entries are complete; this guards old tables
-            by_name = dict(zip(names, means, strict=True))
-            means = np.array([by_name.get(name, np.nan) for name in subjects])
-        found[digest, metric] = _millionths(means)
-    parts = ("fingerprint", "protocol", "clip", "dino")
-    key_at: dict[tuple[str, ...], str] = {
-        tuple(str(getattr(entry, part)) for part in parts): str(entry.key)
-        for entry in entries.drop_duplicates("key").itertuples()
-    }
+        if order.setdefault(key, subjects) != subjects:
+            raise StoreError(f"results of {digest[:12]} are of other subjects than its key's.")
+        found[digest, metric] = means[end - len(subjects) : end]
     for told in keys:
         assert isinstance(told, dict)
-        at = tuple(str(told[part]) for part in parts)
-        told["subjects"] = cast("Json", order.get(key_at[at], []))
-    return [[found.get((digest, metric)) for metric in HEADLINE] for digest in entries["digest"]]
-
-
-def _millionths(means: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> Json:
-    scaled = np.rint(np.asarray(means, np.float64) * 10**PLACES)
-    return [None if math.isnan(value) else int(value) for value in scaled.tolist()]
+        told["subjects"] = cast("Json", order.get(str(told["id"]), []))
+    return [[found.get((digest, metric)) for metric in HEADLINE] for digest in key_of]
 
 
 def _reasons(frame: pd.DataFrame, digests: pd.Series) -> list[Json]:
@@ -221,13 +234,6 @@ def _log(log: pa.Table) -> list[Json]:
 def _plain_list(column: pd.Series) -> list[Json]:
     values = column.tolist()
     return [None if isinstance(v, float) and math.isnan(v) else v for v in values]
-
-
-def _short(value: float) -> Json:
-    """None for NaN; whole numbers without a point, which halves the page."""
-    if math.isnan(value):
-        return None
-    return int(value) if value.is_integer() else value
 
 
 def _day(at: datetime | None) -> str:

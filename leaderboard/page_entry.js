@@ -18,7 +18,7 @@ function drawTray() {
   const tray = at("tray");
   tray.hidden = !state.chosen.length;
   if (tray.hidden) return tray.replaceChildren();
-  const names = state.chosen.map((entry, index) => el("span", {class: `one c${index}`}, el("span", {class: "swatch"}, "AB"[index]), " ", entry.name,
+  const names = state.chosen.map((entry, index) => el("span", {class: `one c${index}`}, el("span", {class: "swatch"}, "AB"[index]), " ", named(entry),
     el("button", {type: "button", class: "drop", "aria-label": `Do not compare ${entry.name}`, onclick: () => toggle(entry, false)}, "×")));
   const ready = state.chosen.length === 2;
   return tray.replaceChildren(...names, ready
@@ -57,7 +57,8 @@ function openFromHash() {
 const short = entry => entry.digest.slice(0, 16);
 
 function openEntry(entry) {
-  show([entry.name, " ", badge(entry.tier)], [
+  show([named(entry), " ", badge(entry.tier)], [
+    entry.scripts.length + entry.scripts_by.length ? el("p", {class: "warn"}, mixed(entry)) : null,
     entry.unranked ? el("p", {class: "warn"}, `Not ranked: ${entry.unranked}.`) : null,
     provenance(entry),
     el("h3", {}, "Every metric"), everyMetric(entry),
@@ -68,8 +69,8 @@ function openEntry(entry) {
 }
 
 function openComparison(a, b) {
-  const title = [el("span", {class: "swatch c0"}, "A"), " ", a.name, el("span", {class: "against"}, " against "), el("span", {class: "swatch c1"}, "B"), " ", b.name];
-  const side = part => el("div", {class: "two"}, ...[a, b].map((entry, index) => el("section", {class: `run c${index}`}, el("h3", {}, el("span", {class: "swatch"}, "AB"[index]), " ", entry.name, " ", badge(entry.tier)), part(entry))));
+  const title = [el("span", {class: "swatch c0"}, "A"), " ", named(a), el("span", {class: "against"}, " against "), el("span", {class: "swatch c1"}, "B"), " ", named(b)];
+  const side = part => el("div", {class: "two"}, ...[a, b].map((entry, index) => el("section", {class: `run c${index}`}, el("h3", {}, el("span", {class: "swatch"}, "AB"[index]), " ", named(entry), " ", badge(entry.tier)), part(entry))));
   show(title, [
     el("h3", {}, "Differences, A minus B"),
     el("p", {class: "note"}, "Mean over subjects of the subject's difference; the interval comes from resampling subjects here in the browser. For pairs image by image: pdst compare."),

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from leaderboard.place import Board
 from pdst.digest import Json, digest_bytes
-from pdst.errors import PdstError
+from pdst.errors import PdstError, SubmissionError
 from pdst.files import whole_file
 from pdst.images import decode_rgb
 from pdst.submission.reading import bundle_images, read_bundle
@@ -76,7 +76,10 @@ def _entry(board: Board, digest: str, folder: Path) -> Json:
 
 
 def _made(path: Path, digest: str, folder: Path) -> list[Json]:
-    rows = {row["key"]: row for row in _chosen(read_bundle(path).rows)}
+    bundle = read_bundle(path)
+    if bundle.digest != digest:
+        raise SubmissionError(f"the file on the board has digest {bundle.digest}: it was replaced.")
+    rows = {row["key"]: row for row in _chosen(bundle.rows)}
     folder.mkdir(parents=True, exist_ok=True)
     found: dict[str, Json] = {}
     for key, data in bundle_images(path) if rows else ():

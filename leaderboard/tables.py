@@ -56,12 +56,16 @@ ACCEPTED = pa.schema(
         ("copy_checked", pa.int32()),
         ("distinct_images", pa.int32()),
         ("image_sketch", pa.list_(pa.int64())),
-        ("score_sketch", pa.list_(pa.int64())),
+        ("score_print", pa.list_(pa.int16())),
     ]
 )
 """One row an entry. `key`: digest of fingerprint, protocol and metric digests; numbers of two keys
 are never ranked together. `metrics`, `failures`: JSON. `copied_test`: copies of held-out photos.
-`distinct_images`: by pixels. The sketches tell entries that share images or scores."""
+`distinct_images`: by pixels. `image_sketch` and `score_print` tell entries that share images or
+scores (`leaderboard.rules`)."""
+
+SHOWN = [name for name in ACCEPTED.names if name not in {"image_sketch", "score_print"}]
+"""Columns of ACCEPTED that ranks and pages need."""
 
 RESULTS = pa.schema(
     [
@@ -121,4 +125,4 @@ BOARD = pa.schema(
     ]
 )
 """One row an entry and metric, for people. `rank` is null where `unranked` says why; `rank_low` to
-`rank_high` is the rank's 95 % range. Ordered by key, metric, rank, macro."""
+`rank_high` is its range (`leaderboard.apart`). Ordered by key, metric, rank, macro."""

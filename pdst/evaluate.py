@@ -177,7 +177,8 @@ def marks(loaded: LoadedGenerator, encoders: Encoders, settings: Settings) -> li
 def other_sampling(settings: Mapping[str, Json], protocol: Protocol) -> list[str]:
     """Where a generator that says how it samples does not sample as the protocol says.
 
-    The resolution may differ: it is the base model's, and every scorer resizes.
+    The resolution may differ: it is the base model's, and every scorer resizes. So may the
+    guidance, where the base model's folder says which it draws best with; then that is wanted.
 
     Args:
         settings: the generator's own, of its `GeneratorInfo`.
@@ -187,8 +188,13 @@ def other_sampling(settings: Mapping[str, Json], protocol: Protocol) -> list[str
     if not isinstance(used, dict):
         return []
     wanted = asdict(protocol.sampling)
+    own = used.get("base_guidance")
+    if own is not None:
+        wanted["guidance"] = own
     return [
-        f"sampled with {name} {used[name]}, the protocol says {wanted[name]}"
+        f"sampled with {name} {used[name]}, "
+        f"{'the base model' if own is not None and name == 'guidance' else 'the protocol'} says "
+        f"{wanted[name]}"
         for name in ("sampler", "steps", "guidance")
         if name in used and used[name] != wanted[name]
     ]

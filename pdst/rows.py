@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pdst.captions import has_one_slot
 from pdst.digest import digest_bytes
 from pdst.errors import DatasetError
 from pdst.release import (
@@ -274,7 +275,7 @@ def _check_row(row: Row, report: Report) -> None:
     if row.split == "test" and not row.captions:
         report(error("no-captions", row.where, "no caption. Add captions and rebuild the release."))
     for index, caption in enumerate(row.captions):
-        if caption.count(SLOT) != 1 or caption.count("{") + caption.count("}") != len(SLOT):
+        if not has_one_slot(caption):
             message = f"caption {index} is {shown(caption)}, wanted exactly one {SLOT}"
             report(error("caption-slot", row.where, f"{message} and no other brace."))
 

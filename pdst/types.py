@@ -159,7 +159,8 @@ class Sampling:
 
     A method without these knobs ignores them. One that has them says what it used in its
     `GeneratorInfo.settings["sampling"]`, under the names here; a run with another sampler, number
-    of steps or guidance than its protocol's is marked.
+    of steps or guidance than its protocol's is marked. A base model that was made to be drawn from
+    with another guidance says so (`base_guidance`), and is then held to that.
     """
 
     sampler: str = "dpmsolver++2m"

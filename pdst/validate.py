@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pdst.clip_tokens import CONTEXT, TokenCounter, find_counter
+from pdst.captions import LONG, bare_words, is_tidy, names_class, too_long
+from pdst.clip_tokens import TokenCounter, find_counter
 from pdst.errors import DatasetError
 from pdst.images import UnreadableImageError, decode_mask, decode_rgb
 from pdst.lookalikes import Likeness, Look, align, alignable, compare, look
@@ -42,9 +43,6 @@ __all__ = ["Counts", "Finding", "findings_json", "findings_text", "validate"]
 
 SMALL = 224
 """Pixels of the shorter side that the encoders read; a smaller photo has to be blown up."""
-
-LONG = 1000
-"""Characters that no caption needs."""
 
 ORIENTATION, GPS = 0x0112, 0x8825
 """EXIF tags."""
@@ -188,7 +186,7 @@ def _check_captions(rows: Sequence[Row], promised: Counts, report: Report) -> No
         for index, caption in enumerate(row.captions):
             where = f"{row.where} caption {index}"
             _check_caption(caption, row.texts["class_noun"], counter, where, report)
-            same = (subject_id, " ".join(re.findall(r"\w+|{}", caption.casefold())))
+            same = (subject_id, bare_words(caption))
             if caption.strip() and same in seen:
                 message = f"{shown(caption)} repeats {seen[same]}. Write another one."
                 report(warning("duplicate-caption", where, message))
@@ -198,19 +196,16 @@ def _check_captions(rows: Sequence[Row], promised: Counts, report: Report) -> No
 def _check_caption(
     caption: str, noun: str, counter: TokenCounter | None, where: str, report: Report
 ) -> None:
-    if caption != " ".join(caption.split()) or not caption.isprintable() or len(caption) > LONG:
+    if not is_tidy(caption):
         message = f"{shown(caption)} has odd blanks, unprintable characters or over {LONG} letters."
         report(warning("caption-text", where, f"{message} Tidy it."))
-    if noun.strip() and re.search(rf"\b{re.escape(noun)}(s|es)?\b", caption, re.IGNORECASE):
+    if names_class(caption, noun):
         message = (
             f"{shown(caption)} names the class ('{shown(noun)[1:-1]}'). The subject is {SLOT}."
         )
         report(warning("caption-leak", where, message))
-    if counter is not None:
-        length = counter.count(caption.replace(SLOT, noun))
-        if length > CONTEXT:
-            message = f"{length} CLIP tokens with the class noun, CLIP reads {CONTEXT}. Shorten it."
-            report(warning("caption-long", where, message))
+    if counter is not None and (said := too_long(caption, noun, counter)):
+        report(warning("caption-long", where, said))
 
 
 def _check_attribution(row: Row, report: Report) -> None:

@@ -9,7 +9,9 @@ that keeps Python's global lock for ever stops that thread, too; torch's does no
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import TypeVar
 
@@ -61,26 +63,37 @@ def call_within(
     if not 0 < seconds <= threading.TIMEOUT_MAX - grace:
         raise ValueError(f"the limit is {seconds} s, wanted more than 0. None: no limit.")
     late = f"took longer than {seconds:g} s"
-    last_resort = threading.Timer(seconds + grace, on_stuck or (lambda: None))
-    last_resort.daemon = True
+    last_resort = partial(_last_resort, seconds + grace, on_stuck or (lambda: None))
     owner = object()
-    began = time.monotonic()
-    last_resort.start()
+    began = ended = time.monotonic()
+
+    def timed() -> Result:
+        nonlocal ended
+        try:
+            return call()
+        finally:
+            ended = time.monotonic()  # the timer's own start and end do not count
+
     try:
-        result = _with_alarm(owner, seconds, grace / 2, call) if _can_signal() else call()
+        if _can_signal():
+            # The caller's alarm comes back last: none can cut into the timer's start or end.
+            with _callers_alarm_put_off(), last_resort():
+                began = time.monotonic()
+                result = _with_alarm(owner, seconds, grace / 2, timed)
+        else:
+            with last_resort():
+                began = time.monotonic()
+                result = timed()
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:
         if isinstance(error, _Alarm):
             if error.owner is not owner:  # of a call_within around this one
                 raise
-        elif time.monotonic() - began < seconds:
+        elif ended - began < seconds:
             raise
         raise TimeLimitError(late) from error
-    finally:
-        last_resort.cancel()
-        last_resort.join()  # if it has begun, nothing else goes on beside it
-    if time.monotonic() - began >= seconds:
+    if ended - began >= seconds:
         raise TimeLimitError(late)
     return result
 
@@ -93,16 +106,66 @@ def _can_signal() -> bool:
     )
 
 
+@contextmanager
+def _last_resort(seconds: float, on_stuck: Callable[[], None]) -> Iterator[None]:
+    """A timer that is over, thread and all, when this is: also if Ctrl-C cuts in once."""
+    timer = threading.Timer(seconds, on_stuck)
+    timer.daemon = True
+    try:
+        timer.start()
+        yield
+    finally:
+        try:
+            _end(timer)
+        finally:
+            _end(timer)
+            # Now, while no alarm can ring: Python runs code when a thread object is freed, and only
+            # reports what is raised in there.
+            del timer
+
+
+def _end(timer: threading.Timer) -> None:
+    timer.cancel()
+    if timer.is_alive():  # not if its start was cut short; cancelled, it then ends by itself
+        timer.join()  # if it has begun, nothing else goes on beside it
+
+
+@contextmanager
+def _callers_alarm_put_off() -> Iterator[None]:
+    """Hold the caller's alarm back; one that is overdue rings when this is over.
+
+    By its handler, not by a signal mask: another thread, with another mask, would take the signal,
+    and Python would still run the handler in this one.
+    """
+    rung = False
+
+    def note(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal rung
+        rung = True
+
+    handler = signal.signal(signal.SIGALRM, note)
+    left, interval = signal.setitimer(signal.ITIMER_REAL, 0)
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)  # also if Ctrl-C cut the call's clearing up short
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)  # forgets one held back by a signal mask
+        signal.signal(signal.SIGALRM, handler)
+        if left or rung:
+            rest = 0.0 if rung else left - (time.monotonic() - began)
+            signal.setitimer(signal.ITIMER_REAL, max(rest, 1e-3), interval)
+
+
 def _with_alarm(owner: object, seconds: float, again: float, call: Callable[[], Result]) -> Result:
+    """No context manager: its own alarm could cut in before that one's clearing up begins."""
     over = False
 
     def ring(_signal: int, _frame: FrameType | None) -> None:
         if not over:
             raise _Alarm(owner)
 
-    handler = signal.signal(signal.SIGALRM, ring)
-    left, interval = signal.getitimer(signal.ITIMER_REAL)
-    began = time.monotonic()
+    signal.signal(signal.SIGALRM, ring)
     try:
         try:
             signal.setitimer(signal.ITIMER_REAL, seconds, again)
@@ -112,9 +175,3 @@ def _with_alarm(owner: object, seconds: float, again: float, call: Callable[[], 
     finally:
         over = True
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, signal.SIG_IGN)  # forgets one held back by a signal mask
-        signal.signal(signal.SIGALRM, handler)
-        if left:
-            # One that is overdue rings when our own clearing up is done.
-            rest = left - (time.monotonic() - began)
-            signal.setitimer(signal.ITIMER_REAL, max(rest, 1e-3), interval)

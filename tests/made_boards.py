@@ -11,7 +11,7 @@ import pyarrow as pa
 from leaderboard.log import Event, write_log
 from leaderboard.place import Board
 from leaderboard.rank import rank
-from leaderboard.rules import SKETCH
+from leaderboard.rules import PRINT_SIZE, SKETCH
 from leaderboard.tables import ACCEPTED, RESULTS, TIERS
 from pdst.metrics import METRICS
 from pdst.summarize import GAPS
@@ -94,7 +94,7 @@ def _entry(number: int, *, other: bool) -> dict[str, Any]:
         "copy_checked": EXPECTED,
         "distinct_images": EXPECTED,
         "image_sketch": list(range(SKETCH)),
-        "score_sketch": list(range(SKETCH)),
+        "score_print": [0] * PRINT_SIZE,
     }
 
 

@@ -17,7 +17,9 @@ import pytest
 from leaderboard.accept import accept
 from leaderboard.guard import Bounds, Guard
 from leaderboard.judge import Judge, Judgement
-from leaderboard.log import read_log
+from leaderboard.log import read_log, withdraw
+from leaderboard.page_data import page_data
+from leaderboard.page_samples import write_samples
 from leaderboard.place import Board
 from leaderboard.rank import ranked
 from pdst.errors import SubmissionError
@@ -329,6 +331,11 @@ def test_a_digest_in_the_file_that_is_not_its_own(raw: pa.Table, tmp_path: Path)
         ("../../board", "does not begin with one of"),
         ("Best\nmethod", "one line of printable text"),
         ("\u202eTSEB", "one line of printable text"),
+        ("Dream\u200bBooth", "one line of printable text"),
+        ("Dream\u2066Booth", "one line of printable text"),
+        ("Dream\u3164Booth", "no invisible letters"),
+        ("DreamBooth\ufe0f", "no invisible letters"),
+        ("D" + "\u0336" * 3 + "reamBooth", "at most two accents"),
         ("a" * 81, "at most 80"),
         ("", "at least 1"),
     ],
@@ -340,7 +347,10 @@ def test_names_that_are_no_names(honest: Bundle, name: str, reason: str) -> None
         header_of(plain)
 
 
-@pytest.mark.parametrize("link", ["javascript:alert(1)", "https://a b", 'http://x"onclick="y'])
+@pytest.mark.parametrize(
+    "link",
+    ["javascript:alert(1)", "https://a b", 'http://x"onclick="y', "https://g\u0456thub.com/a"],
+)
 def test_links_that_are_no_links(honest: Bundle, link: str) -> None:
     plain = json.loads(honest.header.text)
     plain["method"]["code"] = link
@@ -587,7 +597,14 @@ def test_a_name_that_looks_like_another_and_a_revision_used_twice(
 ) -> None:
     url = str(tmp_path / "board")
     board = Board.at(url)
-    wanted = [("Made", ""), ("MA DE", "reads like 'Made'"), ("Made", "Raise the revision")]
+    wanted = [
+        ("Made", ""),
+        ("MA DE", "reads like 'Made'"),
+        ("M\u0430de", "name 'M\u0430de' (Cyrillic and Latin letters) reads like 'Made'"),
+        ("\u041c\u0410\u0414\u0415", ""),  # a Russian word, which does not look like it
+        ("Made", "Raise the revision"),
+        ("Other (resc\u03bfred)", "says 'rescored', which is the board's to say"),
+    ]
     for seed, (name, _) in enumerate(wanted):
         run = sound_run(tmp_path / f"run{seed}", tiny, name=name, seed=seed)
         bundle = sound_bundle(run)
@@ -602,6 +619,129 @@ def test_a_name_that_looks_like_another_and_a_revision_used_twice(
     for one, (_, reason) in zip(decided, wanted, strict=True):  # first come, first served
         assert reason in "".join(one.reasons)
         assert bool(one.reasons) == bool(reason)
+
+
+@pytest.mark.parametrize(
+    ("by", "apart", "taken"),
+    [("M. Allory", 0.004, False), ("A. Author", 0.004, True), ("M. Allory", 0.05, True)],
+)
+def test_anothers_pictures_with_a_little_noise(
+    tiny: Benchmark, tiny_folder: Path, tmp_path: Path, by: str, apart: float, taken: bool
+) -> None:
+    """New hashes and new scores, all true: only how near the scores are gives them away.
+
+    One's own second run may come near the first.
+    """
+    first = sound_bundle(sound_run(tmp_path / "run", tiny))
+    url = str(tmp_path / "board")
+    board = Board.at(url)
+
+    def redrawn(columns: Columns) -> None:
+        columns["pixels"] = [f"{row:064x}" for row in range(9)]
+        for name in ("clip_t", "clip_i", "dino"):
+            columns[name] = [value + apart * (-1) ** row for row, value in enumerate(columns[name])]
+
+    def rename(header: dict[str, Any]) -> None:
+        header["method"]["name"] = "Mine"
+        header["declared"]["by"] = by
+
+    for bundle in (first, edited_header(edited_rows(first, redrawn), rename)):
+        send(written(bundle, tmp_path), bundle.digest, url, title="")
+        (decided,) = accept(board, [str(tiny_folder)])
+    assert decided.name == "Mine"
+    assert (decided.reasons == ()) == taken
+    assert taken or "about 100% of its scores are those of Made 1" in decided.reasons[0]
+
+
+def test_a_withdrawn_entry_is_no_ones_but_its_authors(
+    tiny: Benchmark, tiny_folder: Path, tmp_path: Path
+) -> None:
+    first = sound_bundle(sound_run(tmp_path / "run", tiny))
+    url = str(tmp_path / "board")
+    board = Board.at(url)
+    send(written(first, tmp_path), first.digest, url, title="")
+    assert accept(board, [str(tiny_folder)])[0].reasons == ()
+    withdraw(board, first.digest, reason="its author asked", by="board")
+
+    def steal(header: dict[str, Any]) -> None:
+        header["method"]["name"] = "Mine"
+        header["declared"]["by"] = "M. Allory"
+
+    def mend(header: dict[str, Any]) -> None:
+        header["declared"]["training"] = ["LAION-2B", "photos of mugs"]
+
+    for edit in (steal, mend):
+        bundle = edited_header(first, edit)
+        send(written(bundle, tmp_path), bundle.digest, url, title="")
+        (decided,) = accept(board, [str(tiny_folder)])
+        assert bool(decided.reasons) == (edit is steal)
+        assert edit is mend or "Made 1" in decided.reasons[0]
+    assert {row["name"] for row in ranked(board).to_pylist()} == {"Made"}
+
+
+def test_a_release_under_anothers_name(judge: Judge, honest: Bundle, tmp_path: Path) -> None:
+    """The fingerprint decides; the page would show the name."""
+
+    def edit(header: dict[str, Any]) -> None:
+        header["benchmark"]["name"] = "photos"
+
+    bent = edited_header(honest, edit)
+    refused(judged(judge, bent, tmp_path), "calls the release photos 1.0.0, .* it is tiny 1.0.0")
+
+
+def test_scores_that_contradict_the_nearest_photo(
+    judge: Judge, honest: Bundle, tmp_path: Path
+) -> None:
+    def higher(columns: Columns) -> None:
+        columns["dino"] = [None if value is None else value + 0.3 for value in columns["dino"]]
+
+    def other(columns: Columns) -> None:
+        row = {name: columns[name][5] for name in ("subject_id", "image_id")}
+        columns["copy_photo"][5] = f"{row['subject_id']}/test/{row['image_id']}"
+
+    for edit in (higher, other):
+        refused(judged(judge, edited_rows(honest, edit), tmp_path), "Scores were changed")
+
+
+def test_an_encoder_of_ones_own_under_a_known_title_is_a_table_apart(
+    tiny: Benchmark, tiny_folder: Path, tmp_path: Path
+) -> None:
+    """A title is not what a digest covers. The page tells the two keys apart."""
+    url = str(tmp_path / "board")
+    board = Board.at(url)
+    titles = {}
+    for number, clip in enumerate("ab"):
+        run = sound_run(tmp_path / clip, tiny, name=f"By {clip}", seed=number, clip=clip)
+
+        def retitle(header: dict[str, Any]) -> None:
+            header["encoders"]["clip"]["title"] = "CLIP ViT-B/32"
+
+        bundle = edited_header(sound_bundle(run), retitle)
+        titles[bundle.digest] = bundle.header.encoders.clip.title
+        send(written(bundle, tmp_path), bundle.digest, url, title="")
+    assert [one.reasons for one in accept(board, [str(tiny_folder)])] == [(), ()]
+    assert set(titles.values()) == {"CLIP ViT-B/32"}
+    keys = page_data(board, ranked(board))["keys"]
+    assert isinstance(keys, list)
+    assert [key["twin"] for key in keys if isinstance(key, dict)] == [True, True]
+    assert len({key["id"] for key in keys if isinstance(key, dict)}) == 2
+    assert all(key["subjects"] for key in keys if isinstance(key, dict))
+
+
+def test_an_entry_whose_file_is_replaced_shows_no_image(
+    tiny: Benchmark, tiny_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run, other = (sound_run(tmp_path / name, tiny, name=name) for name in ("Mine", "Other"))
+    bundle, bad = sound_bundle(run, "all"), sound_bundle(other, "all")
+    url = str(tmp_path / "board")
+    board = Board.at(url)
+    path = written(bundle, tmp_path, run)
+    send(path, bundle.digest, url, title="")
+    assert accept(board, [str(tiny_folder)])[0].reasons == ()
+    written(bad, tmp_path, other).replace(tmp_path / f"board/entries/{path.name}")
+    samples = write_samples(board, [bundle.digest], tmp_path / "images")
+    assert samples == {bundle.digest: []}
+    assert "it was replaced" in caplog.text
 
 
 def test_the_digest_covers_every_value(honest: Bundle) -> None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
 
+MIXED = "Dream\u0412ooth"
+"""With a Cyrillic letter."""
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
@@ -27,7 +30,10 @@ def browser() -> Iterator["Browser"]:
 
 @pytest.fixture(scope="module")
 def board(tmp_path_factory: pytest.TempPathFactory) -> Board:
-    changes = {0: {"name": EVIL, "hardware": EVIL, "training": [EVIL], "paper": "javascript:1"}}
+    changes = {
+        0: {"name": EVIL, "hardware": EVIL, "training": [EVIL], "paper": "javascript:1"},
+        1: {"name": MIXED, "by": "\u05d0\u05d1\u05d2"},
+    }
     return made_board(
         tmp_path_factory.mktemp("made") / "board", 100, second_key=20, changes=changes
     )
@@ -178,6 +184,19 @@ def test_markup_in_an_entry_stays_text(browser: "Browser", site: Path) -> None:
     assert page.locator("img").count() == 0
     assert page.locator("script").count() == 2
     assert dialog.locator("a").count() == 1  # the code's; the paper's is no link
+    assert not said
+
+
+def test_letters_of_two_scripts_are_told(browser: "Browser", site: Path) -> None:
+    page, said = opened(browser, site)
+    page.locator("#find").fill(MIXED)
+    row = page.locator("#table tbody tr")
+    assert "name in Cyrillic and Latin letters" in row.inner_text()
+    row.locator("button.open").click()
+    assert "name in Cyrillic and Latin letters" in page.get_by_role("dialog").inner_text()
+    page.get_by_role("button", name="Close").click()
+    page.locator("#find").fill("")
+    assert page.locator("#table").get_by_text("letters").count() == 1, "no other is flagged"
     assert not said
 
 

@@ -6,11 +6,9 @@ import random
 import re
 import subprocess
 import sys
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import datasets
@@ -31,6 +29,7 @@ from pdst.dataset import load
 from pdst.digest import digest_bytes
 from pdst.errors import DatasetError, PdstError
 from pdst.validate import validate
+from tests.http_double import Asked, HttpDouble, Reply
 
 ROOT = Path(pdst.__file__).parent.parent
 
@@ -330,58 +329,41 @@ def listed(originals: Mapping[str, bytes]) -> tuple[SourceFile, ...]:
     )
 
 
-class Server:
-    """A loopback web server; stands in for the one that hosts the originals.
+class OriginalsDouble(HttpDouble):
+    """Stands for the server that hosts the originals.
 
     Attributes:
-        files: path -> bytes. asked: paths, in the order they were asked for.
+        files: path -> bytes.
         fail: path -> what to do instead, once per entry: an HTTP status, or "short" (cut off).
     """
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self.files = dict(files)
-        self.asked: list[str] = []
         self.fail: dict[str, list[int | str]] = {}
-        server = self
+        super().__init__()
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                server.answer(self)
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-                pass
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._http.server_port}"
-        threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
-
-    def answer(self, request: BaseHTTPRequestHandler) -> None:
-        name = request.path.lstrip("/")
-        self.asked.append(name)
+    def reply(self, asked: Asked) -> Reply:
+        name = asked.path.lstrip("/")
         fault = self.fail[name].pop(0) if self.fail.get(name) else None
         data = self.files.get(name)
         if isinstance(fault, int) or data is None:
-            request.send_error(fault if isinstance(fault, int) else 404)
-            return
-        request.send_response(200)
-        request.send_header("Content-Length", str(len(data)))
-        request.end_headers()
-        request.wfile.write(data[: len(data) // 2] if fault == "short" else data)
+            return Reply(status=fault if isinstance(fault, int) else 404)
+        return Reply(data=data, cut=fault == "short")
 
-    def close(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
+    @property
+    def names(self) -> list[str]:
+        """What was asked for, in order."""
+        return [asked.path.lstrip("/") for asked in self.asked]
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    served = Server(ORIGINALS)
-    yield served
-    served.close()
+def server() -> Iterator[OriginalsDouble]:
+    with OriginalsDouble(ORIGINALS) as served:
+        yield served
 
 
 @pytest.fixture
-def fetch(server: Server, tmp_path: Path) -> Callable[[], Mapping[str, bytes]]:
+def fetch(server: OriginalsDouble, tmp_path: Path) -> Callable[[], Mapping[str, bytes]]:
     files = listed(ORIGINALS)
     return lambda: from_web(
         files, tmp_path / "cache", base_url=server.url, wait_s=lambda attempt: 0.0
@@ -401,17 +383,17 @@ def test_a_photo_is_made_upright_and_small_the_same_way_every_time() -> None:
 
 
 def test_a_download_is_checked_resized_and_kept(
-    server: Server, fetch: Callable[[], Mapping[str, bytes]]
+    server: OriginalsDouble, fetch: Callable[[], Mapping[str, bytes]]
 ) -> None:
     photos = fetch()
     assert photos == {name: resize(data) for name, data in ORIGINALS.items()}
-    assert sorted(server.asked) == sorted(ORIGINALS)
+    assert sorted(server.names) == sorted(ORIGINALS)
     assert fetch() == photos
     assert len(server.asked) == len(ORIGINALS), "the second time nothing was asked for"
 
 
 def test_a_failed_download_goes_on_where_it_stopped(
-    server: Server, fetch: Callable[[], Mapping[str, bytes]]
+    server: OriginalsDouble, fetch: Callable[[], Mapping[str, bytes]]
 ) -> None:
     lost = server.files.pop("dog/02.jpg")
     with pytest.raises(DatasetError, match=r"1 of 6 photos") as failure:
@@ -421,29 +403,29 @@ def test_a_failed_download_goes_on_where_it_stopped(
     server.files["dog/02.jpg"] = lost
     server.asked.clear()
     assert len(fetch()) == 6
-    assert server.asked == ["dog/02.jpg"]
+    assert server.names == ["dog/02.jpg"]
 
 
 @pytest.mark.parametrize("fault", [503, 429, "short"])
 def test_a_passing_failure_is_tried_again(
-    server: Server, fetch: Callable[[], Mapping[str, bytes]], fault: int | str
+    server: OriginalsDouble, fetch: Callable[[], Mapping[str, bytes]], fault: int | str
 ) -> None:
     server.fail = {"dog/01.jpg": [fault, fault]}
     assert len(fetch()) == 6
-    assert server.asked.count("dog/01.jpg") == 3
+    assert server.names.count("dog/01.jpg") == 3
 
 
 def test_a_page_that_is_missing_is_not_asked_for_again(
-    server: Server, fetch: Callable[[], Mapping[str, bytes]]
+    server: OriginalsDouble, fetch: Callable[[], Mapping[str, bytes]]
 ) -> None:
     del server.files["dog/01.jpg"]
     with pytest.raises(DatasetError, match="HTTP 404"):
         fetch()
-    assert server.asked.count("dog/01.jpg") == 1
+    assert server.names.count("dog/01.jpg") == 1
 
 
 def test_a_swapped_file_is_refused_and_not_kept(
-    server: Server, fetch: Callable[[], Mapping[str, bytes]], tmp_path: Path
+    server: OriginalsDouble, fetch: Callable[[], Mapping[str, bytes]], tmp_path: Path
 ) -> None:
     server.files["dog/04.jpg"] = jpeg(9)
     digest = digest_bytes(jpeg(9))[:12]
@@ -453,18 +435,18 @@ def test_a_swapped_file_is_refused_and_not_kept(
 
 
 def test_a_damaged_cache_is_mended(
-    server: Server, fetch: Callable[[], Mapping[str, bytes]], tmp_path: Path
+    server: OriginalsDouble, fetch: Callable[[], Mapping[str, bytes]], tmp_path: Path
 ) -> None:
     photos = fetch()
     damaged = tmp_path / "cache" / f"{digest_bytes(ORIGINALS['dog/00.jpg'])}.jpg"
     damaged.write_bytes(b"half a photo")
     assert fetch() == photos
-    assert server.asked.count("dog/00.jpg") == 2
+    assert server.names.count("dog/00.jpg") == 2
     assert damaged.read_bytes() == ORIGINALS["dog/00.jpg"]
 
 
 def test_without_a_network_the_rest_is_not_tried_and_the_way_out_is_named(
-    server: Server, tmp_path: Path
+    server: OriginalsDouble, tmp_path: Path
 ) -> None:
     server.close()
     many = {f"dog/{n:02}.jpg": jpeg(n) for n in range(12)}
@@ -476,7 +458,7 @@ def test_without_a_network_the_rest_is_not_tried_and_the_way_out_is_named(
 
 
 def test_other_resized_bytes_are_a_warning_not_an_error(
-    server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    server: OriginalsDouble, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     files = [replace(source, sha256="0" * 64) for source in listed(ORIGINALS)]
     photos = from_web(files, tmp_path, base_url=server.url)

@@ -4,17 +4,15 @@ import csv
 import io
 import json
 import re
-import threading
+import sys
 import zlib
-from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlparse
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 import pdst
@@ -28,6 +26,7 @@ from builders.collect.manifest import read_manifest
 from builders.collect.openverse import search_openverse
 from builders.pipeline.settings import WorkspaceError
 from pdst.images import MAX_PIXELS, UnreadableImageError
+from tests.http_double import Asked, HttpDouble, Reply
 from tests.releases import picture, png
 
 HASHES = Sight(how="hashes")
@@ -39,7 +38,7 @@ def encoded(image: Image.Image, kind: str = "JPEG", **settings: Any) -> bytes:
     return buffer.getvalue()
 
 
-# --- what a file becomes -------------------------------------------------------------------------
+# --- what a file becomes -----------------------------------------------------------------------
 
 
 def test_a_photo_that_is_as_it_should_be_keeps_its_bytes() -> None:
@@ -88,6 +87,91 @@ def test_a_text_in_a_png_does_not_come_along() -> None:
     note = PngInfo()
     note.add_text("Author", "Ada")
     assert b"Ada" not in ingest(encoded(picture("a"), "PNG", pnginfo=note), 96).data
+
+
+# --- photos as phones make them ------------------------------------------------------------------
+
+
+def heic(image: Image.Image, exif: Image.Exif | None = None, quality: int = 90) -> bytes:
+    """A HEIC file; the container is turned as EXIF says, as phones do it."""
+    pillow_heif = pytest.importorskip("pillow_heif")
+    buffer = io.BytesIO()
+    written = None if exif is None else exif.tobytes()
+    pillow_heif.from_pillow(image).save(buffer, quality=quality, exif=written)
+    return buffer.getvalue()
+
+
+def phone_exif(orientation: int, taken: str = "2024:05:01 10:00:00") -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    exif.get_ifd(0x8769)[0x9003] = taken
+    exif.get_ifd(0x8825)[1] = "N"  # where it was taken
+    return exif
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_heic_photo_is_turned_exactly_once(orientation: int) -> None:
+    """Against Pillow's own turning of the same sensor picture."""
+    sensor = picture("a")
+    data = heic(sensor, phone_exif(orientation))
+    turned = sensor.copy()
+    turned.getexif()[0x0112] = orientation
+    upright = ImageOps.exif_transpose(turned)
+    assert (upright.size == sensor.size) == (orientation < 5)
+    made = ingest(data, 96, "mug.heic")
+    assert (made.suffix, made.size) == (".jpg", upright.size)
+    with Image.open(io.BytesIO(made.data)) as image:
+        assert [name for name, _ in image.applist] == ["APP0"], "no EXIF, no place"
+        assert not image.getexif()
+        assert np.abs(np.asarray(image, int) - np.asarray(upright, int)).mean() < 5
+    others = [sensor.transpose(way) for way in Image.Transpose] + [sensor]
+    with Image.open(io.BytesIO(made.data)) as image:
+        near = [
+            np.abs(np.asarray(image, int) - np.asarray(other, int)).mean() < 5
+            for other in others
+            if other.size == image.size
+        ]
+    assert sum(near) == 1, "and like no other turn of the picture"
+
+
+def test_of_a_heic_photo_the_containers_rotation_counts_and_not_that_of_exif() -> None:
+    data = heic(picture("a"), phone_exif(1))
+    entry = b"\x01\x12\x00\x03\x00\x00\x00\x01\x00"
+    assert data.count(entry + b"\x01") == 1
+    lying = data.replace(entry + b"\x01", entry + b"\x06")
+    assert ingest(lying, 96).data == ingest(data, 96).data
+
+
+def test_ten_bits_of_a_phone_become_eight() -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    grey = np.full((64, 96, 3), 512 << 6, dtype=np.uint16)
+    file = pillow_heif.from_bytes("RGB;16", (96, 64), grey.tobytes())
+    buffer = io.BytesIO()
+    file.save(buffer, quality=-1)
+    assert pillow_heif.open_heif(buffer.getvalue(), convert_hdr_to_8bit=False).mode == "RGB;16"
+    with Image.open(io.BytesIO(ingest(buffer.getvalue(), 96).data)) as image:
+        assert image.getpixel((48, 32)) == pytest.approx((128, 128, 128), abs=2)
+
+
+def test_a_heic_photo_that_is_cut_off_or_far_too_large_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = heic(picture("a"))
+    with pytest.raises(UnreadableImageError, match=r"mug\.heic: cannot be decoded: damaged"):
+        ingest(data[: len(data) // 2], 96, "mug.heic")
+    monkeypatch.setattr("builders.collect.heic.MAX_PIXELS", 1000)
+    with pytest.raises(UnreadableImageError, match=r"mug\.heic: .*over 1000 pixels"):
+        ingest(data, 96, "mug.heic")
+
+
+def test_without_pillow_heif_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = heic(picture("a"))
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as if it were not installed
+    with pytest.raises(UnreadableImageError, match=r"pip install pillow-heif; or export .* JPEG"):
+        ingest(data, 96, "mug.heic")
+
+
+# --- depth and size ------------------------------------------------------------------------------
 
 
 def test_twelve_bits_are_refused_because_they_come_out_black() -> None:
@@ -145,7 +229,7 @@ def black_png(side: int) -> bytes:
     )
 
 
-# --- licences and manifests ----------------------------------------------------------------------
+# --- licences and manifests --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -226,7 +310,7 @@ def test_a_misspelt_column_is_named(tmp_path: Path) -> None:
         read_manifest(manifest(tmp_path, licens="x"), allow=ALLOWED)
 
 
-# --- likeness ------------------------------------------------------------------------------------
+# --- likeness ----------------------------------------------------------------------------------
 
 
 def test_mirrored_and_equal_photos_are_found_and_others_are_not() -> None:
@@ -258,73 +342,43 @@ def test_embeddings_see_likeness_where_the_extra_is_installed() -> None:
     assert re.search(r"alignment and .*DINO.* \(dino-[0-9a-f]{8}\)", sight.how)
 
 
-# --- searches ------------------------------------------------------------------------------------
+# --- searches ----------------------------------------------------------------------------------
 
 
-class Server:
-    """A loopback server that replays the documented answers of Openverse and Wikimedia Commons.
+class SearchDouble(HttpDouble):
+    """Stands for Openverse and Wikimedia Commons: replays their documented answers.
 
     Attributes:
         openverse, commons: answers, by page. files: path -> bytes.
-        asked: (path, query) in order. agents: User-Agent of each.
-        faults: what to do instead, once each: (status, Retry-After) or "short".
+        faults: what to do instead, once each: (status, Retry-After) or "short"; None: nothing.
     """
 
     def __init__(self) -> None:
         self.openverse: dict[str, dict[str, Any]] = {}
         self.commons: dict[str, dict[str, Any]] = {}
         self.files: dict[str, bytes] = {}
-        self.asked: list[tuple[str, Mapping[str, list[str]]]] = []
-        self.agents: list[str] = []
-        self.faults: list[tuple[int, str] | str] = []
-        server = self
+        self.faults: list[tuple[int, str] | str | None] = []
+        super().__init__()
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                server.answer(self)
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-                pass
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._http.server_port}"
-        threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
-
-    def answer(self, request: BaseHTTPRequestHandler) -> None:
-        parts = urlparse(request.path)
-        query = parse_qs(parts.query)
-        self.asked.append((parts.path, query))
-        self.agents.append(request.headers["User-Agent"])
+    def reply(self, asked: Asked) -> Reply:
         fault = self.faults.pop(0) if self.faults else None
         if isinstance(fault, tuple):
-            request.send_response(fault[0])
-            request.send_header("Retry-After", fault[1])
-            request.end_headers()
-            return
-        if parts.path == "/v1/images/":
-            data = json.dumps(self.openverse[query["page"][0]]).encode()
-        elif parts.path == "/w/api.php":
-            data = json.dumps(self.commons[query.get("gsroffset", ["0"])[0]]).encode()
-        elif parts.path in self.files:
-            data = self.files[parts.path]
+            return Reply(status=fault[0], headers={"Retry-After": fault[1]})
+        if asked.path == "/v1/images/":
+            data = json.dumps(self.openverse[asked.query["page"][0]]).encode()
+        elif asked.path == "/w/api.php":
+            data = json.dumps(self.commons[asked.query.get("gsroffset", ["0"])[0]]).encode()
+        elif asked.path in self.files:
+            data = self.files[asked.path]
         else:
-            request.send_error(404)
-            return
-        request.send_response(200)
-        request.send_header("Content-Length", str(len(data)))
-        request.end_headers()
-        request.wfile.write(data[: len(data) // 2] if fault == "short" else data)
-
-    def close(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
+            return Reply(status=404)
+        return Reply(data=data, cut=fault == "short")
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    served = Server()
-    yield served
-    served.close()
+def server() -> Iterator[SearchDouble]:
+    with SearchDouble() as served:
+        yield served
 
 
 @pytest.fixture
@@ -337,7 +391,7 @@ def client(waits: list[float]) -> Client:
     return Client(contact="ada@example.org", pace_s=0.0, wait=waits.append)
 
 
-def openverse_result(server: Server, name: str, **changed: object) -> dict[str, object]:
+def openverse_result(server: SearchDouble, name: str, **changed: object) -> dict[str, object]:
     """One result, with the fields of Openverse's API, version 1."""
     server.files[f"/files/{name}.png"] = png(picture(name))
     return {
@@ -355,7 +409,7 @@ def openverse_result(server: Server, name: str, **changed: object) -> dict[str, 
     } | changed  # fmt: skip
 
 
-def openverse_pages(server: Server) -> None:
+def openverse_pages(server: SearchDouble) -> None:
     pages = [["a", "b"], ["c"]]
     for number, names in enumerate(pages, start=1):
         server.openverse[str(number)] = {
@@ -369,7 +423,9 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(opened))
 
 
-def test_openverse_is_read_page_by_page(server: Server, client: Client, tmp_path: Path) -> None:
+def test_openverse_is_read_page_by_page(
+    server: SearchDouble, client: Client, tmp_path: Path
+) -> None:
     openverse_pages(server)
     url = f"{server.url}/v1/images/"
     told = keep_found(
@@ -380,12 +436,12 @@ def test_openverse_is_read_page_by_page(server: Server, client: Client, tmp_path
         allow=ALLOWED,
     )
     assert (told.added, told.known, dict(told.passed_over)) == (3, 0, {})
-    searches = [query for path, query in server.asked if path == "/v1/images/"]
+    searches = [asked.query for asked in server.asked if asked.path == "/v1/images/"]
     assert [query["page"] for query in searches] == [["1"], ["2"]]
     assert searches[0]["q"] == ["ceramic mug"]
     assert searches[0]["license"] == ["cc0,pdm,by,by-sa"]
     agent = f"pdst-builders/{pdst.__version__} (research dataset builder; ada@example.org)"
-    assert set(server.agents) == {agent}
+    assert {asked.headers["user-agent"] for asked in server.asked} == {agent}
     rows = rows_of(tmp_path / "found.csv")
     assert set(rows[0]) == set(COLUMNS)
     first = next(row for row in rows if row["source"] == "https://example.org/a")
@@ -396,7 +452,7 @@ def test_openverse_is_read_page_by_page(server: Server, client: Client, tmp_path
 
 
 def test_what_people_wrote_stays_and_nothing_is_fetched_twice(
-    server: Server, client: Client, tmp_path: Path
+    server: SearchDouble, client: Client, tmp_path: Path
 ) -> None:
     openverse_pages(server)
     path = tmp_path / "found.csv"
@@ -412,14 +468,14 @@ def test_what_people_wrote_stays_and_nothing_is_fetched_twice(
     path.write_text(text.replace(f"{row['sha256']},,", f"{row['sha256']},mug,"))
     server.asked.clear()
     assert search() == (0, 3)
-    assert [path for path, _ in server.asked] == ["/v1/images/"] * 2
+    assert [asked.path for asked in server.asked] == ["/v1/images/"] * 2
     assert [own["subject_id"] for own in rows_of(path)] == ["mug", "", ""]
     (photo,) = read_manifest(path, allow=ALLOWED).photos
     assert photo.author == "Ada"
 
 
 def test_licences_outside_the_list_are_passed_over_with_the_reason(
-    server: Server, client: Client, tmp_path: Path
+    server: SearchDouble, client: Client, tmp_path: Path
 ) -> None:
     results = [
         openverse_result(server, "a", license="by-nc", license_url=None),
@@ -443,7 +499,7 @@ def test_licences_outside_the_list_are_passed_over_with_the_reason(
     assert "cannot be decoded" in told.passed_over["https://example.org/c"]
 
 
-def commons_page(server: Server, index: int, name: str, **info: object) -> dict[str, object]:
+def commons_page(server: SearchDouble, index: int, name: str, **info: object) -> dict[str, object]:
     """One page of a MediaWiki answer, formatversion 2."""
     server.files[f"/files/{name}"] = png(picture(name))
     return {
@@ -466,7 +522,7 @@ def commons_page(server: Server, index: int, name: str, **info: object) -> dict[
 
 
 def test_commons_is_followed_by_its_own_continuation(
-    server: Server, client: Client, tmp_path: Path
+    server: SearchDouble, client: Client, tmp_path: Path
 ) -> None:
     server.commons["0"] = {
         "continue": {"gsroffset": 50, "continue": "gsroffset||"},
@@ -490,12 +546,12 @@ def test_commons_is_followed_by_its_own_continuation(
         '"a.png" by Ada & Bob, CC-BY-SA-4.0 (https://creativecommons.org/licenses/by-sa/4.0), '
         "via Wikimedia Commons"
     )
-    assert [query.get("gsroffset") for _, query in server.asked] == [None, ["50"]]
+    assert [asked.query.get("gsroffset") for asked in server.asked] == [None, ["50"]]
     assert len(list(search_commons("mug", client, most=2, url=f"{server.url}/w/api.php"))) == 2
 
 
 def test_told_to_wait_then_cut_short_it_waits_and_asks_again(
-    server: Server, client: Client, waits: list[float]
+    server: SearchDouble, client: Client, waits: list[float]
 ) -> None:
     openverse_pages(server)
     server.faults = [(429, "7"), "short", (503, "")]
@@ -505,7 +561,7 @@ def test_told_to_wait_then_cut_short_it_waits_and_asks_again(
 
 
 def test_a_server_that_goes_on_refusing_is_left_alone_and_what_was_found_is_kept(
-    server: Server, client: Client, waits: list[float], tmp_path: Path
+    server: SearchDouble, client: Client, waits: list[float], tmp_path: Path
 ) -> None:
     openverse_pages(server)
     url = f"{server.url}/v1/images/"
@@ -514,7 +570,7 @@ def test_a_server_that_goes_on_refusing_is_left_alone_and_what_was_found_is_kept
         asked = search_openverse("mug", client, most=50, url=url)
         keep_found(asked, tmp_path / "found.csv", client, HASHES, allow=ALLOWED)
 
-    server.faults = [None, None, None, *[(429, "1")] * 5]  # type: ignore[list-item]
+    server.faults = [None, None, None, *[(429, "1")] * 5]
     with pytest.raises(UnansweredError, match=r"page=2.*HTTP 429.*What was found is kept: run"):
         search()
     assert len(rows_of(tmp_path / "found.csv")) == 2
@@ -525,7 +581,7 @@ def test_a_server_that_goes_on_refusing_is_left_alone_and_what_was_found_is_kept
         search()
 
 
-def test_questions_are_paced(server: Server) -> None:
+def test_questions_are_paced(server: SearchDouble) -> None:
     openverse_pages(server)
     waits: list[float] = []
     client = Client(contact="ada@example.org", pace_s=3.0, wait=waits.append)

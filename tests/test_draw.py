@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pdst.draw import DrawOptions, as_image
+from pdst.draw import DrawOptions
 from pdst.embed import Encoders
 from pdst.errors import GeneratorError
 from pdst.evaluate import Options, Settings, evaluate
 from pdst.generator import GeneratorInfo
+from pdst.outputs import as_image
 from pdst.run import open_run
 from pdst.types import Benchmark, Protocol, Report, Subject
 from tests.generators import Painter, hang

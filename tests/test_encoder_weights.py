@@ -184,6 +184,14 @@ def test_untrained_weights_may_have_the_miniature_s_architecture() -> None:
     )
 
 
+def test_untrained_weights_embed_pictures_apart() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+    for encoder in (load_clip("untrained-miniature"), load_dino("untrained-miniature")):
+        vectors = encoder.encode_images(pixels)
+        assert np.isfinite(vectors).all()
+        assert len(np.unique(vectors.round(6), axis=0)) == 3
+
+
 def test_untrained_weights_are_named_so_wherever_they_show() -> None:
     spec = load_dino("untrained:7").spec
     assert not spec.trained

@@ -2,11 +2,7 @@
 
 import base64
 import io
-import json
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -17,77 +13,19 @@ from builders.language.captioning import Pictured
 from builders.language.endpoint import LONG_SIDE, Endpoint, EndpointCaptioner, EndpointRefiner
 from builders.language.prompts import caption_prompt, refine_prompt
 from builders.language.rows import Called, CaptionRow, LanguageError
+from tests.endpoint_double import EndpointDouble
 
 DOG = Called(subject_id="dog", class_noun="dog", kind="living")
 
 
-@dataclass
-class EndpointDouble:
-    """Stands for a paid API: a server on this machine that answers from a script.
-
-    Attributes:
-        script: for each request a status and a body; a list of texts is a completion with them.
-        requests: what came, headers and JSON.
-    """
-
-    script: list[tuple[int, Any]]
-    url: str = ""
-    requests: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
-
-    def answer(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> tuple[int, bytes]:
-        self.requests.append((headers, body))
-        if path != "/v1/chat/completions":
-            return 404, b"{}"
-        status, content = self.script.pop(0)
-        if isinstance(content, list):
-            content = {
-                "id": "x",
-                "object": "chat.completion",
-                "created": 0,
-                "model": body["model"],
-                "choices": [
-                    {
-                        "index": index,
-                        "finish_reason": "stop",
-                        "message": {"role": "assistant", "content": text},
-                    }
-                    for index, text in enumerate(content)
-                ],
-            }
-        return status, content if isinstance(content, bytes) else json.dumps(content).encode()
-
-
 @pytest.fixture
 def double() -> Iterator[EndpointDouble]:
-    served = EndpointDouble([])
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            status, data = served.answer(self.path, headers, body)
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.send_header("retry-after-ms", "1")
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    served.url = f"http://127.0.0.1:{server.server_port}/v1"
-    yield served
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with EndpointDouble() as served:
+        yield served
 
 
 def endpoint(double: EndpointDouble, **settings: Any) -> Endpoint:
-    return Endpoint(url=double.url, model="vision", key="secret", **settings)
+    return Endpoint(url=double.v1, model="vision", key="secret", **settings)
 
 
 def photo(size: tuple[int, int] = (60, 40)) -> Pictured:

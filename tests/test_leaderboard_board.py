@@ -5,18 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 import pytest
 from datasets import load_dataset
-from scipy.stats import rankdata
 from typer.testing import CliRunner
 
 from leaderboard.__main__ import app
 from leaderboard.accept import accept
 from leaderboard.log import Event, read_log, standings, withdraw, write_log
 from leaderboard.place import Board
-from leaderboard.rank import RESAMPLES, overlap_ranks, rank, rank_ranges, ranked
+from leaderboard.rank import rank, ranked
 from leaderboard.rules import SKETCH, resemblance, sketch, unranked
 from leaderboard.tables import ACCEPTED, BOARD, LOG, RESULTS
 from pdst.errors import SubmissionError
@@ -59,8 +57,9 @@ def test_ranks_follow_the_recomputed_means(url: str, tiny: Benchmark) -> None:
     assert table.schema.equals(BOARD)
     rows = [row for row in table.to_pylist() if row["metric"] == "dino"]
     assert [row["name"] for row in rows] == ["Method 1", "Method 0", "Method 2"]
-    assert [row["rank"] for row in rows] == [1, 2, 3]
-    assert [(row["rank_low"], row["rank_high"]) for row in rows] == [(1, 1), (2, 2), (3, 3)]
+    # Three subjects tell nothing apart; how more of them do: test_leaderboard_ranks.
+    ranks = [tuple(row[name] for name in ("rank", "rank_low", "rank_high")) for row in rows]
+    assert ranks == [(1, 1, 3)] * 3
     folder = Path(url).parent
     from pdst.run import open_run
 
@@ -86,7 +85,7 @@ def test_the_board_is_plain_parquet(url: str, tmp_path: Path) -> None:
         (count,) = duckdb.sql(f"select count(*) from '{url}/{name}'").fetchall()[0]
         assert loaded.num_rows == count > 0
     best = duckdb.sql(
-        f"select name from '{url}/board.parquet' where metric = 'dino' and rank = 1"
+        f"select name from '{url}/board.parquet' where metric = 'dino' order by macro desc limit 1"
     ).fetchall()
     assert best == [("Method 1",)]
 
@@ -163,25 +162,6 @@ def test_rows_that_stand_twice_count_once(url: str) -> None:
     for name, schema in (("accepted", ACCEPTED), ("results", RESULTS)):
         board.add(name, board.read(name, schema))
     assert ranked(board).equals(before)
-
-
-def test_ties_are_overlapping_intervals() -> None:
-    low = np.array([0.50, 0.48, 0.30, 0.10])
-    high = np.array([0.60, 0.55, 0.49, 0.20])
-    assert overlap_ranks(low, high).tolist() == [1, 1, 2, 4]
-
-
-def test_rank_ranges_are_those_of_ranking_each_resample() -> None:
-    values = np.random.default_rng(3).normal(0.0, 1.0, (30, 20)) + np.linspace(0, 1, 30)[:, None]
-    values[7] = values[8]  # the same numbers: the same rank
-    draws = np.random.default_rng(0).integers(20, size=(RESAMPLES, 20))
-    ranks = np.stack([rankdata(-values[:, draw].mean(axis=1), method="min") for draw in draws])
-    found = rank_ranges(values)
-    ranks.sort(axis=0)
-    off = np.abs(found.low - ranks[25]).max(), np.abs(found.high - ranks[974]).max()
-    assert max(off) <= 1, "means summed in another order may swap two neighbours"
-    assert found.low[7] == found.low[8]
-    assert (found.low <= found.high).all()
 
 
 def test_sketches_tell_how_much_is_shared() -> None:

@@ -11,7 +11,6 @@ from diffusers import StableDiffusionPipeline
 from safetensors import safe_open
 
 from builders.sources.miniature.export import export_generator
-from builders.sources.miniature.training import generator
 from builders.sources.miniature.training.data import drawn_scenes
 from builders.sources.miniature.training.generator import GeneratorStage, captioned
 from builders.sources.miniature.training.loop import Schedule, averaged_weights, train
@@ -35,11 +34,9 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     vae.save_pretrained(work / "vae" / "model")
     scenes = drawn_scenes(work / "scenes", pool="generator", seed=0, count=4, processes=1)
     learned = captioned(scenes, vae, tokenizer)
-    schedule = Schedule(steps=2, rate=1e-3, warm_up=0)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(generator, "BATCH", 4)
-        stage = GeneratorStage(learned, learned, tokenizer)
-        train(stage, schedule, work / "generator", log=lambda text: None)
+    schedule = Schedule(steps=2, batch=4, rate=1e-3, warm_up=0)
+    stage = GeneratorStage(learned, learned, tokenizer, batch=4)
+    train(stage, schedule, work / "generator", log=lambda text: None)
     return work
 
 

@@ -17,14 +17,15 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from builders.sources.miniature.export_scorers import export_clip, export_dino
+from builders.sources.miniature.export import weights_of
+from builders.sources.miniature.export_scorers import export_clip, export_dino, trained_judge
 from builders.sources.miniature.facts import ACTIONS, CLASSES, MOTIFS, PLACES
 from builders.sources.miniature.gates import zero_shot as asking
 from builders.sources.miniature.gates.clip import clip_gates
 from builders.sources.miniature.gates.dino import CHANGES, changed_pictures, dino_gates, fall
 from builders.sources.miniature.gates.gate import Gate
 from builders.sources.miniature.gates.judge import judge_gates
-from builders.sources.miniature.gates.report import measure, table, trained
+from builders.sources.miniature.gates.report import measure, table
 from builders.sources.miniature.gates.sameness import (
     colour_histograms,
     margins,
@@ -32,7 +33,6 @@ from builders.sources.miniature.gates.sameness import (
     nearest_neighbours,
 )
 from builders.sources.miniature.identities import draw_identity
-from builders.sources.miniature.training import clip as clip_training
 from builders.sources.miniature.training import dino as dino_training
 from builders.sources.miniature.training import judge as judge_training
 from builders.sources.miniature.training.answers import Answers
@@ -42,11 +42,12 @@ from builders.sources.miniature.training.data import (
     Drawn,
     drawn_scenes,
     fact_values,
+    whole_numbers,
     without_surroundings,
 )
 from builders.sources.miniature.training.dino import DinoStage, hidden_facts
-from builders.sources.miniature.training.judge import Judge, JudgeStage
-from builders.sources.miniature.training.loop import Schedule, averaged_weights, train
+from builders.sources.miniature.training.judge import JudgeStage
+from builders.sources.miniature.training.loop import Schedule, train
 from builders.sources.miniature.training.stages import miniature_tokenizer
 from builders.sources.miniature.training.views import (
     cropped,
@@ -60,7 +61,7 @@ from pdst.errors import EncoderError
 from pdst.miniature import CLIP, DINO
 
 TEXTS = ["A red dog is standing on the beach.", "mug", "A photo of a café in Zürich: 42!", ""]
-SCHEDULE = Schedule(steps=3, rate=1e-3, warm_up=1)
+SCHEDULE = Schedule(steps=3, batch=8, rate=1e-3, warm_up=1)
 
 
 def quiet(text: str) -> None:
@@ -78,16 +79,11 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
 def work(few: Drawn, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A work folder with the three stages, trained for three small steps."""
     work = tmp_path_factory.mktemp("work")
-    with pytest.MonkeyPatch.context() as patched:
-        for training in (clip_training, judge_training):
-            patched.setattr(training, "BATCH", 6)
-            patched.setattr(training, "PLAIN", 2)
-        patched.setattr(dino_training, "PAIRS", 4)
-        clip = ClipStage(few, few, miniature_tokenizer(work))
-        train(clip, SCHEDULE, work / "clip", log=quiet)
-        dino = DinoStage(few, few, pool="scorers", drawn_seed=3)
-        train(dino, SCHEDULE, work / "dino", log=quiet)
-        train(JudgeStage(few, few), SCHEDULE, work / "judge", log=quiet)
+    clip = ClipStage(few, few, miniature_tokenizer(work), batch=8)
+    train(clip, SCHEDULE, work / "clip", log=quiet)
+    dino = DinoStage(few, few, pool="scorers", drawn_seed=3, batch=4)
+    train(dino, SCHEDULE, work / "dino", log=quiet)
+    train(JudgeStage(few, few, batch=8), SCHEDULE, work / "judge", log=quiet)
     return work
 
 
@@ -193,10 +189,11 @@ def test_a_text_is_read_without_padding_as_open_clip_reads_it_with(work: Path, f
     stage = ClipStage(few, few, miniature_tokenizer(work))
     model = stage.modules["clip"].eval()
     tokens = stage.tokens[:, 0]
-    padded = np.full((len(tokens), model.context_length), stage.end, np.int64)
+    end = stage.tokenizer.eos_token_id
+    padded = np.full((len(tokens), model.context_length), end, np.int64)
     padded[:, : tokens.shape[1]] = tokens
     with torch.inference_mode():
-        ours = text_features(model, tokens, stage.end)
+        ours = text_features(model, whole_numbers(tokens), whole_numbers((tokens == end).argmax(1)))
         theirs = model.encode_text(torch.from_numpy(padded))
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
 
@@ -229,7 +226,7 @@ def test_a_caption_is_asked_only_for_what_it_says() -> None:
 
 def test_answers_that_are_not_asked_for_move_nothing() -> None:
     answers, features = Answers(4), torch.randn(3, 4)
-    facts = np.zeros((3, len(FACTS)), np.int16)
+    facts = torch.zeros((3, len(FACTS)), dtype=torch.int64)
     facts[1:] = -1
     alone = answers.loss(features[:1], facts[:1])
     torch.testing.assert_close(answers.loss(features, facts), alone)
@@ -240,26 +237,26 @@ def test_equal_captions_are_all_right_answers(work: Path, few: Drawn) -> None:
         """Every scene has one and the same caption."""
 
     stage = SameWords(few, few, miniature_tokenizer(work))
-    stage.tokens[:] = stage.tokens[0, 0]
-    _, told = stage.loss(0, torch.Generator().manual_seed(0))
+    stage.tokens[:], stage.ends[:] = stage.tokens[0, 0], stage.ends[0, 0]
+    _, told = stage.loss(stage.batch(0, torch.Generator().manual_seed(0)))
     # All captions are the same, so every picture is as right as any other: no better than even.
-    pictures = clip_training.BATCH - clip_training.PLAIN
-    assert told["infonce"] == pytest.approx(np.log(pictures), rel=0.05)
+    pictures = stage.size - stage.plain
+    assert float(told["infonce"]) == pytest.approx(np.log(pictures), rel=0.05)
 
 
 def test_two_views_of_a_step_show_one_identity_in_two_scenes(few: Drawn) -> None:
     stage = DinoStage(few, few, pool="scorers", drawn_seed=3)
     seen: list[torch.Tensor] = []
     stage.modules["teacher"].vit.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    stage.loss(0, torch.Generator().manual_seed(0))
+    stage.loss(stage.batch(0, torch.Generator().manual_seed(0)))
     first, other = seen[0].chunk(2)
-    assert len(first) == dino_training.PAIRS
+    assert len(first) == stage.pairs
     assert ((first - other).abs().mean((1, 2, 3)) > 0.01).all()
 
 
 def test_the_teacher_learns_from_no_gradient_and_follows_the_student(few: Drawn) -> None:
     stage = DinoStage(few, few, pool="scorers", drawn_seed=3)
-    loss, _ = stage.loss(0, torch.Generator().manual_seed(0))
+    loss, _ = stage.loss(stage.batch(0, torch.Generator().manual_seed(0)))
     loss.backward()  # type: ignore[no-untyped-call]
     student, teacher = stage.modules["student"], stage.modules["teacher"]
     assert all(parameter.grad is None for parameter in teacher.parameters())
@@ -397,9 +394,8 @@ def test_a_changed_subject_stays_in_its_scene() -> None:
 
 
 def test_the_judge_answers_every_fact_of_every_picture(work: Path, few: Drawn) -> None:
-    judge = Judge()
-    torch.nn.ModuleDict({"judge": judge}).load_state_dict(averaged_weights(work / "judge"))
-    said = judge.eval().classify(few.images)
+    judge = trained_judge(weights_of("judge", work))
+    said = judge.classify(few.images)
     assert set(said) == set(FACTS)
     assert all(len(values) == len(few) for values in said.values())
     assert judge.features(few.images).shape == (len(few), 2 * judge_training.WIDTHS[-1])
@@ -429,7 +425,6 @@ def test_gates_are_kept_beside_those_of_other_stages(
 ) -> None:
     from builders.sources.miniature.gates import report
 
-    assert trained(work) == ["clip", "dino", "judge"]
     one = Gate(name="one", value=0.5, wanted=0.9, control=0.1)
     two = Gate(name="two", value=0.5, wanted=0.9, at_least=False)
     monkeypatch.setitem(report.GATES, "clip", lambda work, log: [one])

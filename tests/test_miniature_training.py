@@ -49,7 +49,7 @@ class StoppingAt(VaeStage):
 
 
 def test_a_killed_training_continues_its_curve_bit_for_bit(few: Drawn, tmp_path: Path) -> None:
-    schedule = Schedule(steps=6, rate=1e-3, warm_up=2, cool_down=0.5)
+    schedule = Schedule(steps=6, batch=8, rate=1e-3, warm_up=2, cool_down=0.5)
 
     def run(stage: VaeStage, folder: Path) -> nn.ModuleDict:
         return train(stage, schedule, folder, save_every=0, log=lambda text: None)
@@ -67,7 +67,7 @@ def test_a_killed_training_continues_its_curve_bit_for_bit(few: Drawn, tmp_path:
 
 
 def test_the_rate_rises_stays_and_falls_to_nothing() -> None:
-    schedule = Schedule(steps=1000, rate=1.0, warm_up=10, cool_down=0.5)
+    schedule = Schedule(steps=1000, batch=1, rate=1.0, warm_up=10, cool_down=0.5)
     assert schedule.rate_at(0) == pytest.approx(0.1)
     assert schedule.rate_at(10) == schedule.rate_at(500) == 1.0
     assert schedule.rate_at(750) == pytest.approx(0.5)

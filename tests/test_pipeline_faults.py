@@ -252,9 +252,28 @@ def test_a_caption_that_leaks_waits_for_somebody_to_mend_it(
 
 
 def test_captions_that_are_not_there_yet_are_asked_for_by_photo(workspace: Workspace) -> None:
-    (workspace.folder / "captions.csv").unlink()
-    with pytest.raises(WorkspaceError, match=r"with 3 captions of each test photo: cat-1/\d\d, "):
-        answer_all(workspace)
+    """An empty sheet is written, and nothing goes on before there is a caption in it."""
+    path = workspace.folder / "captions.csv"
+    written = path.read_text()
+    path.unlink()
+    (asked,) = answer_all(workspace).waiting
+    assert re.search(r"captions\.csv, a line a caption: 3 captions of each test photo \(cat", asked)
+    sheet = list(csv.DictReader(path.read_text().splitlines()))
+    assert len(sheet) == 3 * 3
+    assert {row["caption"] for row in sheet} == {""}
+    assert all(Path(row["photo"]).is_file() for row in sheet)
+    states = {own.stage: own for own in standings(workspace)}
+    assert (states["caption"].state, states["caption"].waiting) == ("waiting", (asked,))
+    assert build(workspace).done == ()
+    given = list(csv.DictReader(written.splitlines()))
+    for row in sheet:
+        ours = [own for own in given if own["image_id"] == row["image_id"]]
+        row["caption"] = ours[sum(bool(other["caption"]) for other in sheet) % 3]["caption"]
+    with path.open("w", newline="") as opened:
+        writer = csv.DictWriter(opened, list(sheet[0]))
+        writer.writeheader()
+        writer.writerows(sheet)
+    assert answer_all(workspace).waiting == ()
 
 
 def test_a_rejected_caption_is_to_be_written_anew(workspace: Workspace) -> None:

@@ -24,9 +24,13 @@ FAR = 30.0
 """Seconds that a test would take if the limit did not work."""
 
 
+TIMER = threading.Timer
+"""As it is before a test puts a slow one in its place."""
+
+
 def _timers() -> int:
     """Threads of the watchdog's kind; libraries start others whenever they please."""
-    return sum(isinstance(thread, threading.Timer) for thread in threading.enumerate())
+    return sum(isinstance(thread, TIMER) for thread in threading.enumerate())
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +91,30 @@ def answer_all_the_same() -> str:
     return "an image"
 
 
+class SlowToStart(threading.Timer):
+    """Stands in for a timer on a loaded machine: an alarm finds it being started."""
+
+    def start(self) -> None:
+        super().start()
+        time.sleep(3 * SHORT)
+
+
+class SlowToCancel(threading.Timer):
+    """The same: an alarm finds it not cancelled yet."""
+
+    def cancel(self) -> None:
+        time.sleep(3 * SHORT)
+        super().cancel()
+
+
+class SlowToEnd(threading.Timer):
+    """The same: an alarm finds it cancelled, and its thread not ended yet."""
+
+    def run(self) -> None:
+        super().run()
+        time.sleep(3 * SHORT)
+
+
 # --- within the limit ----------------------------------------------------------------------------
 
 
@@ -117,8 +145,15 @@ def test_a_limit_that_is_none_is_refused(seconds: float) -> None:
 
 def test_on_stuck_is_not_called_for_a_quick_call() -> None:
     told = threading.Event()
-    call_within(0.05, lambda: None, on_stuck=told.set, grace=0.05)
-    assert not told.wait(0.2)
+    call_within(0.3, lambda: None, on_stuck=told.set, grace=0.05)
+    assert not told.wait(0.5)
+
+
+def test_a_slow_timer_does_not_count_as_the_calls_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "Timer", SlowToEnd)
+    assert call_within(2 * SHORT, lambda: "an image") == "an image"
+    monkeypatch.setattr(threading, "Timer", SlowToStart)
+    assert call_within(2 * SHORT, lambda: "an image") == "an image"
 
 
 # --- past the limit ------------------------------------------------------------------------------
@@ -288,6 +323,34 @@ def test_an_alarm_of_the_caller_that_is_overdue_rings_afterwards() -> None:
         signal.signal(signal.SIGALRM, before)
 
 
+def test_an_alarm_of_the_caller_just_as_a_limit_begins_rings_afterwards(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rung: list[str] = []
+    real = signal.setitimer
+
+    def rings_first(*arguments: float) -> tuple[float, float]:
+        """Stands in for an alarm that comes between two lines of call_within."""
+        monkeypatch.setattr(signal, "setitimer", real)
+        signal.raise_signal(signal.SIGALRM)
+        return real(*arguments)  # type: ignore[arg-type]
+
+    def call() -> str:
+        rung.append("call")
+        return "an image"
+
+    before = signal.signal(signal.SIGALRM, lambda _number, _frame: rung.append("alarm"))
+    monkeypatch.setattr(signal, "setitimer", rings_first)
+    try:
+        assert call_within(FAR, call) == "an image"
+        end = time.monotonic() + 5
+        while len(rung) < 2 and time.monotonic() < end:
+            time.sleep(0.01)
+        assert rung == ["call", "alarm"]
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
 def test_limits_can_be_nested() -> None:
     def inner_is_shorter() -> str:
         with pytest.raises(TimeLimitError, match=r"0\.1 s"):
@@ -302,6 +365,65 @@ def test_limits_can_be_nested() -> None:
     assert call_within(FAR, inner_is_shorter) == "went on"
     with pytest.raises(TimeLimitError, match=r"0\.1 s"):
         call_within(SHORT, outer_is_shorter)
+
+
+@pytest.mark.parametrize("timer", [SlowToStart, SlowToCancel, SlowToEnd])
+def test_an_outer_alarm_leaves_no_timer_of_an_inner_limit(
+    timer: type[threading.Timer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner: list[str] = []
+
+    def call() -> None:
+        monkeypatch.setattr(threading, "Timer", timer)  # the outer one's own has begun already
+        inner.append(call_within(FAR, lambda: "an image"))
+        time.sleep(FAR)
+
+    before = _timers()
+    with pytest.raises(TimeLimitError, match=r"0\.1 s"):
+        call_within(SHORT, call)
+    assert _timers() == before
+    assert inner == ["an image"], "the outer alarm waits until the inner call is over"
+
+
+def test_an_outer_alarm_that_another_thread_takes_leaves_no_timer_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A signal mask of the main thread's would not hold it back."""
+    done = threading.Event()
+    bystander = threading.Thread(target=done.wait, args=(FAR,))  # takes any signal
+    bystander.start()
+
+    def call() -> None:
+        monkeypatch.setattr(threading, "Timer", SlowToStart)
+        call_within(FAR, lambda: None)
+
+    before = _timers()
+    try:
+        with pytest.raises(TimeLimitError, match=r"0\.1 s"):
+            call_within(SHORT, call)
+        assert _timers() == before
+    finally:
+        done.set()
+        bystander.join()
+
+
+def test_ctrl_c_while_a_timer_ends_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(SlowToEnd):
+        """Stands in for a person who presses Ctrl-C just while it is joined."""
+
+        joined = 0
+
+        def join(self, timeout: float | None = None) -> None:
+            self.joined += 1
+            if self.joined == 1:
+                raise KeyboardInterrupt
+            super().join(timeout)
+
+    monkeypatch.setattr(threading, "Timer", Interrupted)
+    before = _timers()
+    with pytest.raises(KeyboardInterrupt):
+        call_within(FAR, lambda: None)
+    assert _timers() == before
 
 
 # --- when no exception can reach the call --------------------------------------------------------

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from builders.collect.heic import decode_heic, is_heic
 from pdst.digest import digest_bytes
 from pdst.images import READABLE, UnreadableImageError, decode_rgb
 
@@ -40,12 +41,12 @@ class Ingested:
 
 
 def ingest(original: bytes, long_side: int, name: str = "photo") -> Ingested:
-    """Make the stored photo: EXIF orientation applied, all metadata gone, JPEG 92 4:4:4 if changed.
+    """Make the stored photo: orientation applied, all metadata gone, JPEG 92 4:4:4 if changed.
 
     The same bytes on every machine with one version of Pillow and libjpeg.
 
     Args:
-        original: of any format in `pdst.images.READABLE`.
+        original: of any format in `pdst.images.READABLE`, or HEIC.
         long_side: pixels of the longer side at most.
         name: what to call the file in an error.
 
@@ -53,8 +54,10 @@ def ingest(original: bytes, long_side: int, name: str = "photo") -> Ingested:
         UnreadableImageError: if it is damaged, a decompression bomb, or has samples of 12 bits.
     """
     _refuse_odd_depth(original, name)
-    image = decode_rgb(original, name)
-    if max(image.size) <= long_side and (suffix := _bare_suffix(original)):
+    heic = is_heic(original)
+    image = decode_heic(original, name) if heic else decode_rgb(original, name)
+    fits = max(image.size) <= long_side and not heic
+    if fits and (suffix := _bare_suffix(original)):
         return Ingested(data=original, suffix=suffix, size=image.size)
     scale = min(1.0, long_side / max(image.size))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))

@@ -4,15 +4,11 @@ import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
+from pdst.captions import same_text
 from pdst.types import SLOT
 
 SIMILAR = 0.9
 """Two captions whose words agree to this share, in order, count as one for a captioner."""
-
-
-def same_text(one: str, other: str) -> bool:
-    """Whether two captions are one text, but for blanks and capitals."""
-    return one.casefold().split() == other.casefold().split()
 
 
 def near(one: str, other: str) -> bool:

@@ -23,6 +23,9 @@ LONG_SIDE = 1024
 QUALITY = 90
 """Photos are sent as JPEG of at most so many pixels and this quality."""
 
+NO_KEY = "none"
+"""What servers that want no key are sent: the client has to send something."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
@@ -39,7 +42,7 @@ class Endpoint:
 
     url: str
     model: str
-    key: str = field(default="none", repr=False)
+    key: str = field(default=NO_KEY, repr=False)
     timeout: float = 120.0
     retries: int = 5
     temperature: float = 0.7
@@ -137,14 +140,21 @@ def _ask(
     except openai.OpenAIError as error:
         raise LanguageError(
             f"{endpoint.url} gave no answer after {endpoint.retries + 1} tries at most "
-            f"({type(error).__name__}: {error}). What was written before is kept: mend that, then "
-            "give the same command again."
+            f"({type(error).__name__}: {_without_key(error, endpoint)}). What was written before "
+            "is kept: mend that, then give the same command again."
         ) from error
     except (AttributeError, TypeError, ValueError) as error:
         raise LanguageError(
-            f"{endpoint.url} answers, but not as OpenAI's chat completions do ({error}). Give the "
-            "URL of an OpenAI-compatible server, with its version: …/v1."
+            f"{endpoint.url} answers, but not as OpenAI's chat completions do "
+            f"({_without_key(error, endpoint)}). Give the URL of an OpenAI-compatible server, with "
+            "its version: …/v1."
         ) from error
+
+
+def _without_key(error: Exception, endpoint: Endpoint) -> str:
+    """What an error says; some servers say the key, too."""
+    said = str(error)
+    return said if endpoint.key == NO_KEY else said.replace(endpoint.key, "…")
 
 
 def _texts(completion: ChatCompletion) -> Iterable[str]:

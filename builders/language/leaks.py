@@ -16,7 +16,8 @@ from builders.language.mentions import Mention, mentions
 from builders.language.parsing import Parsed, parse, subject_of
 from builders.language.rows import Called
 from builders.language.words import subject_words, term, word_lists
-from pdst.clip_tokens import CONTEXT, TokenCounter, find_counter
+from pdst.captions import count_slots, has_one_slot, too_long
+from pdst.clip_tokens import TokenCounter, find_counter
 from pdst.types import SLOT
 
 Level: TypeAlias = Literal["hard", "soft"]
@@ -70,15 +71,19 @@ def _slot_leaks(caption: str, parsed: Parsed) -> Iterator[Leak]:
         if placeholder.casefold() in caption.casefold():
             message = f"'{placeholder}' stands where {SLOT} should. Write {SLOT} for it."
             yield _hard("placeholder", placeholder, message)
-    if not parsed.slots:
+    slots = count_slots(caption)
+    if not slots:
         message = f"no {SLOT}: a method could not draw its subject. Put {SLOT} where it is named."
         yield _hard("no-slot", "", message)
-    if len(parsed.slots) > 1:
+    if slots > 1:
         message = (
-            f"{len(parsed.slots)} times {SLOT}, wanted once. Keep the first, and write 'it' or "
+            f"{slots} times {SLOT}, wanted once. Keep the first, and write 'it' or "
             "'its' for the others."
         )
         yield _hard("several-slots", SLOT, message)
+    if slots == 1 and not has_one_slot(caption):
+        message = f"a brace that is not of {SLOT}: no release may hold one. Take it out."
+        yield _hard("brace", "", message)
     for slot in parsed.slots:
         bare = not any(child.dep_ in ("det", "poss") for child in slot.lefts)
         misfit = slot.i > 0 and slot.nbor(-1).lower_ == "an"
@@ -210,10 +215,8 @@ def _length(caption: str, subject: Called) -> Iterator[Leak]:
     counter = _counter()
     if counter is None:
         return
-    length = counter.count(caption.replace(SLOT, subject.class_noun))
-    if length > CONTEXT:
-        message = f"{length} CLIP tokens with the class noun, CLIP reads {CONTEXT}. Shorten it."
-        yield _soft("long", "", message)
+    if said := too_long(caption, subject.class_noun, counter):
+        yield _soft("long", "", said)
 
 
 def _hard(code: str, word: str, message: str) -> Leak:

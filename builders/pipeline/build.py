@@ -51,6 +51,7 @@ class Standing:
         state: "blocked": a stage before it is not done.
         rows: that it wrote; None if it has not been done.
         waiting: what people have yet to do. notes: what was found.
+        why: it is due: what has changed.
     """
 
     stage: str
@@ -58,6 +59,7 @@ class Standing:
     rows: int | None
     waiting: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    why: tuple[str, ...] = ()
 
 
 def build(
@@ -117,6 +119,7 @@ def standings(workspace: Workspace) -> tuple[Standing, ...]:
             found.append(Standing(stage=stage.name, state="blocked", rows=rows))
         else:
             state = stage.state(workspace)
+            why = stage.why_due(workspace) if state == "due" else ()
             now = record if record is not None and state != "due" else None
             found.append(
                 Standing(
@@ -125,6 +128,7 @@ def standings(workspace: Workspace) -> tuple[Standing, ...]:
                     rows=rows,
                     waiting=now.waiting if now else (),
                     notes=now.notes if now else (),
+                    why=why,
                 )
             )
     return tuple(found)

@@ -1,6 +1,7 @@
 """In: a command line. Out: a workspace set up, built, reviewed; results as JSON on stdout."""
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,8 +17,10 @@ from builders.collect.found import keep_found
 from builders.collect.http import Client
 from builders.collect.likeness import open_sight
 from builders.pipeline.build import NAMES, Built, Standing, build, dropped, standings
+from builders.pipeline.probing import probe_captions, probe_sentence
 from builders.pipeline.provenance import review_items
 from builders.pipeline.recipe import build_recipe
+from builders.pipeline.rows import Approval, from_table
 from builders.pipeline.settings import FILE, WorkspaceError
 from builders.pipeline.template import TEMPLATE
 from builders.pipeline.workspace import Workspace, open_workspace
@@ -42,6 +45,7 @@ def init(workspace: Folder) -> None:
         raise WorkspaceError(f"{path} is there already. Edit it, or choose another folder.")
     with whole_file(path) as temporary:
         temporary.write_text(TEMPLATE, encoding="utf-8")
+    (path.parent / "photos").mkdir(exist_ok=True)
     said = f"Fill in {path}, put your photos into {path.parent / 'photos'}/SUBJECT/, then run: "
     typer.echo(f"{said}python -m builders build {workspace}", err=True)
 
@@ -59,7 +63,7 @@ def build_workspace(
     What is done is not done again; a build that was killed goes on where it stopped.
     Exit code 3: people are needed first; `status` says for what.
     """
-    opened = open_workspace(workspace)
+    opened = open_workspace(workspace, os.environ)
     for name in (until, *((anew,) if anew else ())):
         if name not in NAMES:
             raise WorkspaceError(unknown_name("stage", name, NAMES))
@@ -77,6 +81,8 @@ def say_built(workspace: Workspace, built: Built) -> None:
         typer.echo("Nothing was due.", err=True)
     for line in built.waiting:
         typer.echo(f"Waiting: {line}", err=True)
+    if built.waiting:
+        typer.echo(f"Then: python -m builders build {workspace.folder}", err=True)
     finished = (workspace.output / "README.md").is_file() and not built.waiting
     said = {
         "done": list(built.done),
@@ -103,6 +109,7 @@ def status(
                     "rows": own.rows,
                     "waiting": list(own.waiting),
                     "notes": list(own.notes),
+                    "why": list(own.why),
                 }
                 for own in found
             ],
@@ -133,7 +140,8 @@ def sheet(
     if (out is None) == (read is None):
         raise WorkspaceError("Give either --out FILE, to write a sheet, or --read FILE.")
     if out is not None:
-        write_sheet(opened, out.expanduser(), items, opened.answers_file(checked, reviewer))
+        answers = opened.answers_file(checked, reviewer)
+        write_sheet(opened, out.expanduser(), items, answers, told_of_all(opened, checked))
         typer.echo(f"{len(items)} {kind} to answer with yes or no: {out}", err=True)
     if read is not None:
         number = read_sheet(opened, checked, reviewer, read.expanduser(), items)
@@ -247,10 +255,18 @@ def items_to_review(workspace: Workspace, kind: ReviewKind) -> tuple[Item, ...]:
     return review_items(workspace, kind)
 
 
+def told_of_all(workspace: Workspace, kind: ReviewKind) -> tuple[str, ...]:
+    """What a reviewer of captions is told of all of them: how far they give the subjects away."""
+    if kind != "captions":
+        return ()
+    rows = [row for row in from_table(Approval, workspace.rows("check")) if row.checked != "failed"]
+    return tuple(probe_sentence(own) for own in probe_captions(workspace, rows))
+
+
 def _stages_table(found: Sequence[Standing]) -> Table:
     table = Table("stage", "state", "rows", "what to do, and what was found")
     for own in found:
-        said = [*own.waiting, *own.notes]
+        said = [*own.why, *own.waiting, *own.notes]
         more = [f"… and {len(said) - 6} more (--json lists all)"] if len(said) > 6 else []
         rows = "" if own.rows is None else str(own.rows)
         table.add_row(own.stage, own.state, rows, "\n".join([*said[:6], *more]))

@@ -3,7 +3,8 @@
 from collections import Counter
 
 from builders.card import table
-from builders.pipeline.rows import Approval, Candidate, MaskRow, from_table
+from builders.pipeline.probing import probe_captions, probe_table, released_captions
+from builders.pipeline.rows import Approval, Candidate, MaskRow, from_table, kept
 from builders.pipeline.workspace import Workspace
 from builders.review.agreement import Agreement
 from builders.review.items import (
@@ -22,11 +23,17 @@ def provenance(workspace: Workspace) -> str:
     parts = [
         "## From collection to release",
         fates_table(workspace),
+        "## Sessions",
+        sessions_table(workspace),
         "## Reviews",
         reviews_table(workspace),
         f"Look-alikes: {_sight(workspace)}.",
         "## Checks of the captions",
         checks_table(workspace),
+        "What a classifier of words guesses from the captions of a subject, after reading those of "
+        "the others (the leak probe: each subject is left out in turn; chance: classes dealt at "
+        "random, and p: how often such a deal does as well):",
+        probe_table(probe_captions(workspace, released_captions(workspace))),
     ]
     return "\n\n".join(parts)
 
@@ -53,6 +60,28 @@ def fates_table(workspace: Workspace) -> str:
         ("with a mask", len(masks)),
     ]
     return table(("photos", "number"), lines)
+
+
+def sessions_table(workspace: Workspace) -> str:
+    """Of how many photos it is known what was taken together, and whether the split parts it."""
+    photos = kept(from_table(Candidate, workspace.rows("split")))
+    trained = {_together(row) for row in photos if row.split == "train"}
+    shared = sum(row.split == "test" and _together(row) in trained - {None} for row in photos)
+    lines = [
+        ("of a session that their maker named", sum(bool(row.session) for row in photos)),
+        (
+            "of a series, by the times at which they were taken",
+            sum(row.series > 0 for row in photos),
+        ),
+        ("test photos of a session or series that train photos are of", shared),
+    ]
+    return table(("photos", "number"), lines)
+
+
+def _together(photo: Candidate) -> tuple[str, str | int] | None:
+    """What photos taken together share; None: nothing is known."""
+    known = photo.session or photo.series
+    return (photo.subject_id, known) if known else None
 
 
 def reviews_table(workspace: Workspace) -> str:
@@ -86,9 +115,7 @@ def review_items(workspace: Workspace, kind: ReviewKind) -> tuple[Item, ...]:
 
 def checks_table(workspace: Workspace) -> str:
     """What the automatic checks said of the released captions."""
-    rows = [
-        row for row in from_table(Approval, workspace.rows("check")) if row.status == "approved"
-    ]
+    rows = released_captions(workspace)
     count = Counter(row.checked for row in rows)
     warned = f"{count['warned']} ({count['warned'] / max(len(rows), 1):.1%})"
     lines = [

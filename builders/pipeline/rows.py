@@ -25,7 +25,9 @@ class Candidate:
         origin: the file as it came, for messages.
         collector: "own" or the manifest's name.
         statement: the authorship statement of an own photo, or a `permission_ref`; may be "".
-        session: photos of one place and time share it; "": not known.
+        session: photos of one place and time share it, as the source says; "": it does not.
+        series: the source says nothing, but the clock does: photos of a subject that were
+            taken one after the other share this number. 0: not known.
         split: "" until it is decided; a manifest may ask for "train" or "test".
         like: the photo that it repeats, if that is why it was dropped.
         flags: what a look by machine noticed; nothing is dropped for it.
@@ -46,6 +48,7 @@ class Candidate:
     licence_url: str
     statement: str = ""
     session: str = ""
+    series: int = 0
     split: str = ""
     status: Status = "kept"
     reason: str = ""

@@ -1,12 +1,14 @@
 """In: WORKSPACE/workspace.yaml, written by the maker. Out: typed settings, every mistake named."""
 
 import dataclasses
+import re
 import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -18,6 +20,9 @@ from pdst.types import ID_PATTERN, Kind
 FILE = "workspace.yaml"
 
 _T = TypeVar("_T")
+
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+"""Upper case alone: hardly any API key is."""
 
 
 class WorkspaceError(PdstError):
@@ -84,12 +89,16 @@ class CollectSettings:
         manifests: CSV or JSONL files that list photos obtained elsewhere.
         long_side: pixels of a stored photo's longer side at most.
         allow: licences that are taken.
+        series_gap_minutes: photos of a subject, each taken within so many minutes of another by
+            EXIF, are a series, kept on one side of the split where that is possible; only photos
+            of which no session is given. 0: no date is looked at.
     """
 
     own: OwnSettings | None = None
     manifests: tuple[str, ...] = ()
     long_side: int = 1024
     allow: tuple[str, ...] = tuple(ALLOWED)
+    series_gap_minutes: int = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +129,22 @@ class SplitSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointSettings:
+    """A model behind an OpenAI-compatible endpoint.
+
+    Attributes:
+        url: up to and with the version, "https://api.openai.com/v1"; without any key in it.
+        model: its name there.
+        key_variable: the environment variable that holds the API key; "": the server wants none.
+            The key itself is never in a file.
+    """
+
+    url: str
+    model: str
+    key_variable: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CaptionSettings:
     """Where captions come from.
 
@@ -127,14 +152,18 @@ class CaptionSettings:
         file: a CSV (subject_id, image_id, caption) or JSON (subject -> image -> captions);
             "": a model writes them.
         model: that writes, by its name on the Hub or its folder; "": Qwen2-VL-7B.
+        endpoint: of a model that writes, in place of `model`.
         refiner: that rewords what a model wrote, as `builders.language.load_refiner` takes it.
+        refiner_endpoint: of a model that rewords, in place of `refiner`.
         rewrite: whether the captions of a file, too, are refined and neutralized.
         per_photo: captions of each test photo.
     """
 
     file: str = ""
     model: str = ""
+    endpoint: EndpointSettings | None = None
     refiner: str = "rules"
+    refiner_endpoint: EndpointSettings | None = None
     rewrite: bool = False
     per_photo: int = 10
 
@@ -221,6 +250,8 @@ def _check(settings: Settings, path: Path) -> None:
         raise wrong("collect", {}, "`own` photos, `manifests`, or both")
     if collect.long_side < 256:
         raise wrong("collect.long_side", collect.long_side, "at least 256")
+    if collect.series_gap_minutes < 0:
+        raise wrong("collect.series_gap_minutes", collect.series_gap_minutes, "0 or more")
     if settings.split.train < 1 or settings.split.test < 1:
         raise wrong("split", (settings.split.train, settings.split.test), "at least 1 and 1")
     for licence in collect.allow:
@@ -228,6 +259,12 @@ def _check(settings: Settings, path: Path) -> None:
             raise WorkspaceError(
                 f"{path}: collect.allow: {unknown_name('licence', licence, ALLOWED)}"
             )
+    captions = settings.captions
+    if captions.endpoint and (captions.file or captions.model):
+        given = captions.file or captions.model
+        raise wrong("captions", given, "either that, or an `endpoint`")
+    for name in ("endpoint", "refiner_endpoint"):
+        _check_endpoint(getattr(captions, name), f"{path}: captions.{name}")
     for kind in ("photos", "captions", "masks"):
         names = getattr(settings.review, kind)
         if len(set(names)) < len(names):
@@ -235,6 +272,30 @@ def _check(settings: Settings, path: Path) -> None:
         for name in names:
             if not ID_PATTERN.fullmatch(name):
                 raise wrong(f"review.{kind}", name, "names of letters, digits, '.', '_' and '-'")
+
+
+def _check_endpoint(endpoint: EndpointSettings | None, where: str) -> None:
+    """An address, and nothing that looks like a secret: settings are shown to others."""
+    if endpoint is None:
+        return
+    parts = urlsplit(endpoint.url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise WorkspaceError(
+            f"{where}.url is {shown(endpoint.url)}, wanted an address with its version: "
+            "https://…/v1."
+        )
+    if parts.username or parts.password or parts.query:  # not shown: it may be the key
+        raise WorkspaceError(
+            f"{where}.url holds a user, password or query, wanted the bare address. Put the key "
+            "into an environment variable, and that variable's name into key_variable."
+        )
+    if not endpoint.model:
+        raise WorkspaceError(f"{where}.model is empty, wanted the model's name at the endpoint.")
+    if endpoint.key_variable and not _VARIABLE.fullmatch(endpoint.key_variable):
+        raise WorkspaceError(  # not shown: it may be the key
+            f"{where}.key_variable is no name of an environment variable, wanted one like "
+            "OPENAI_API_KEY. If you put the key itself there, take it out of the file."
+        )
 
 
 def _read(kind: type[_T], value: object, where: str) -> _T:

@@ -1,6 +1,6 @@
 """In: a stage and a workspace. Out: whether the stage is due, and its rows once it is done."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,7 +17,8 @@ class Stage:
     Attributes:
         name: of it and of its file.
         reads: the stages whose rows it takes.
-        inputs: all else that its rows depend on: settings, files, people's answers. Plain JSON.
+        inputs: all else that its rows depend on: settings, files, people's answers, versions of
+            the libraries that decide (`pipeline.versions`). Plain JSON.
         run: does it.
         holds: whether what it wrote beside its rows is still there; of most there is nothing.
         version: goes up with a change that gives other rows from the same inputs.
@@ -32,12 +33,24 @@ class Stage:
 
     def state(self, workspace: Workspace) -> State:
         """Whether it is done, done as far as people let it, or to be done."""
+        if self.why_due(workspace):
+            return "due"
         record = workspace.record(self.name)
-        if record is None or not self.holds(workspace):
-            return "due"
-        if _digests(record.inputs) != _digests(self.depends_on(workspace)):
-            return "due"
-        return "waiting" if record.waiting else "done"
+        return "waiting" if record is not None and record.waiting else "done"
+
+    def why_due(self, workspace: Workspace) -> tuple[str, ...]:
+        """What has changed since it was done, in words; nothing if it is not due."""
+        record = workspace.record(self.name)
+        if record is None:
+            return ("due: it has not been done yet",)
+        if not self.holds(workspace):
+            return ("due: files that it wrote are gone or changed",)
+        now = self.depends_on(workspace)
+        return tuple(
+            f"due: {told}"
+            for name in sorted({*record.inputs, *now})
+            for told in _changes(record.inputs.get(name), now.get(name), _NAMES.get(name, name))
+        )
 
     def depends_on(self, workspace: Workspace) -> dict[str, Json]:
         """Everything that its rows depend on, by name."""
@@ -60,5 +73,22 @@ class Stage:
         return record
 
 
-def _digests(inputs: Mapping[str, Json]) -> Mapping[str, str]:
-    return {name: digest_json(value) for name, value in inputs.items()}
+_NAMES = {"rows": "rows of", "files": "file", "versions": "version of", "answers": "answers in"}
+
+
+def _changes(before: Json, now: Json, name: str) -> Iterator[str]:
+    """In words, what of an input is another than it was: entry by entry, where it has some."""
+    if digest_json(before) == digest_json(now):
+        return
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in sorted({*before, *now}):
+            yield from _changes(before.get(key), now.get(key), f"{name} {key}")
+    elif isinstance(before, str | int | None) and isinstance(now, str | int | None):
+        yield f"{name}: {_short(before)}, now {_short(now)}"
+    else:
+        yield f"{name} changed"
+
+
+def _short(value: str | int | None) -> str:
+    """A value for a terminal: of a digest, its beginning."""
+    return "nothing" if value in (None, "") else str(value)[:24]

@@ -18,12 +18,13 @@ subjects:
 
 collect:
   own:
-    folder: photos            # SUBJECT/*.jpg, or SUBJECT/SESSION/*.jpg
+    folder: photos            # SUBJECT/*.jpg, or SUBJECT/SESSION/*.jpg; HEIC is read, too
     author: ""                # who took them
     statement: ""             # "I took these photos myself and give them away under CC0."
     licence: CC0-1.0
   manifests: []               # CSV or JSONL files that list photos obtained elsewhere
   long_side: 1024             # pixels; larger photos are made smaller
+  series_gap_minutes: 30      # taken closer together: on one side of the split, if possible
 
 embeddings: none              # or dino: likeness by DINO beside perceptual hashes
 
@@ -40,6 +41,8 @@ split:
 captions:
   file: captions.csv          # subject_id,image_id,caption; or leave it out: a model writes
   per_photo: 10
+  # A model behind an OpenAI-compatible endpoint writes, or rewords (refiner_endpoint):
+  # endpoint: {url: "https://…/v1", model: "…", key_variable: OPENAI_API_KEY}
 
 masks:
   folder: masks               # SUBJECT/IMAGE.png, white is the subject

@@ -5,6 +5,7 @@
       decisions.csv       what the maker decided by hand: photos dropped, look-alikes cleared
       stored/photos/      photos as they are released, each under the hash of its original
       stored/masks/       masks, each under its own hash
+      stored/segmented/, stored/probes/   what took long to compute, under what it was computed of
       reviews/KIND/WHO.jsonl   people's answers, a line each
       stages/STAGE.parquet     a stage's rows; in the file's metadata: what they were made of
       packed/             what `pack` writes
@@ -61,10 +62,12 @@ class Workspace:
 
     Attributes:
         folder: of it, absolute.
+        environment: the variables that may hold API keys; what is in them is never written.
     """
 
     folder: Path
     settings: Settings = field(repr=False)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def decisions(self) -> Path:
@@ -89,6 +92,19 @@ class Workspace:
     def path(self, given: str) -> Path:
         """A path of the settings: relative ones start from the workspace."""
         return self.folder / Path(given).expanduser()
+
+    def secret(self, variable: str, where: str) -> str:
+        """The API key in an environment variable.
+
+        Raises:
+            WorkspaceError: if it is not set.
+        """
+        if not (key := self.environment.get(variable, "").strip()):
+            raise WorkspaceError(
+                f"{where}: the environment variable {variable} is not set, wanted the API key in "
+                f"it. Run: export {variable}=…, then the build command once more."
+            )
+        return key
 
     def answers_file(self, kind: str, reviewer: str) -> Path:
         """Where one reviewer's answers are."""
@@ -158,19 +174,23 @@ class Workspace:
 
     def clean(self) -> None:
         """Remove the temporary files of a build that was killed."""
-        for place in ("stages", "stored/photos", "stored/masks"):
-            for path in (self.folder / place).glob(f".*{PARTIAL}"):
+        for place in ("stages", "stored/*"):
+            for path in self.folder.glob(f"{place}/.*{PARTIAL}"):
                 path.unlink(missing_ok=True)
 
 
-def open_workspace(folder: Path) -> Workspace:
+def open_workspace(folder: Path, environment: Mapping[str, str] | None = None) -> Workspace:
     """Open a workspace.
+
+    Args:
+        folder: of it.
+        environment: where the settings' endpoints find their API keys; None: nowhere.
 
     Raises:
         WorkspaceError: if it is none, or its settings are wrong.
     """
     folder = folder.expanduser().resolve()
-    return Workspace(folder=folder, settings=read_settings(folder))
+    return Workspace(folder=folder, settings=read_settings(folder), environment=environment or {})
 
 
 def digest_rows(table: pa.Table) -> str:
@@ -178,7 +198,7 @@ def digest_rows(table: pa.Table) -> str:
     return digest_json(table.to_pylist())
 
 
-def digest_files(paths: Sequence[Path], root: Path) -> Json:
+def digest_files(paths: Sequence[Path], root: Path) -> dict[str, Json]:
     """Path under `root` (or as it is) -> sha256, for files that a stage reads; missing ones too."""
     digests: dict[str, Json] = {}
     for path in sorted(paths):

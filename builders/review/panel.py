@@ -44,7 +44,7 @@ def panel(workspace: Workspace, kind: ReviewKind, items: Sequence[Item]) -> Pane
     return Panel(
         verdict=found,
         agreements=agree,
-        notes=tuple(agreement_text(kind, own) for own in agree),
+        notes=tuple(agreement_text(kind, own) for own in agree if own.items),
         waiting=waiting,
     )
 

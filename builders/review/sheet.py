@@ -20,15 +20,32 @@ COLUMNS = ("item", "answer", "reason", "photo", "beside", "text", "shown")
 YES, NO = ("yes", "y", "1"), ("no", "n", "0")
 
 
+ALL = "(all)"
+"""The item of a line that tells something of all, and asks nothing."""
+
+
 def write_sheet(
-    workspace: Workspace, path: Path, items: Sequence[Item], answers_file: Path
+    workspace: Workspace,
+    path: Path,
+    items: Sequence[Item],
+    answers_file: Path,
+    told: Sequence[str] = (),
 ) -> None:
-    """Write a sheet: one line an item, with the reviewer's own answers so far."""
+    """Write a sheet: one line an item, with the reviewer's own answers so far.
+
+    Args:
+        workspace: whose photos.
+        path: of the sheet.
+        items: the questions.
+        answers_file: the reviewer's.
+        told: sentences about all of them, a line each before the questions.
+    """
     answers = read_answers(answers_file, items)
     stored = workspace.folder / "stored"
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(COLUMNS)
+    writer.writerows([ALL, "", "", "", "", sentence, ""] for sentence in told)
     for item in items:
         own = answers.get(item.name)
         beside = stored / "photos" / item.anchor if item.anchor else ""
@@ -59,6 +76,8 @@ def read_sheet(
     given: list[Answer] = []
     problems: list[str] = []
     for line, row in _rows(path):
+        if row["item"].strip() == ALL:
+            continue
         where, said = f"{path.name} line {line}", row["answer"].strip().casefold()
         item = by_name.get(row["item"].strip())
         if item is None:

@@ -27,7 +27,10 @@ def draw(
         str | None, typer.Option(help="Where the base model is, if its record cannot say.")
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Of the sampler.")] = 50,
-    guidance: Annotated[float, typer.Option(help="Of classifier-free guidance.")] = 7.5,
+    guidance: Annotated[
+        float | None,
+        typer.Option(help="Of classifier-free guidance. Default: the base model's own, or 7.5."),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1.")] = "auto",
 ) -> None:
     """Draw prompts with what pdst-train learned."""

@@ -7,7 +7,7 @@ widths and in the class of their autoencoder only.
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +22,7 @@ from pdst.diffusion.source import digest, locate, read_json
 from pdst.digest import Json
 from pdst.encoders.devices import device_named
 from pdst.errors import BackboneError, unknown_name
+from pdst.types import Sampling
 
 DTYPES: dict[str, torch.dtype] = {
     "float32": torch.float32,
@@ -58,6 +59,7 @@ class Backbone:
         noise: the schedule it was trained with: `DDPMScheduler(**noise)` adds that noise.
         dtype: of the UNet's and the VAE's weights and arithmetic.
         preset: the trainers' preset that suits it, by its own word; None: it says nothing.
+        guidance: likewise, of classifier-free guidance.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Backbone:
     device: torch.device
     dtype: torch.dtype
     preset: str | None = None
+    guidance: float | None = None
 
     @property
     def factor(self) -> int:
@@ -82,6 +85,28 @@ class Backbone:
         """Pixels a side of the pictures that it was trained on."""
         size = self.unet.config.sample_size
         return self.factor * int(size if isinstance(size, int) else min(size))
+
+    def sampling(
+        self, steps: int, guidance: float | None = None, resolution: int | None = None
+    ) -> Sampling:
+        """How to draw with it.
+
+        Args:
+            steps: of DPM-Solver++ 2M.
+            guidance: of classifier-free guidance; None: what its own folder says, else 7.5.
+            resolution: pixels a side; None: what it was trained at.
+        """
+        own = Sampling().guidance if self.guidance is None else self.guidance
+        return Sampling(
+            steps=steps,
+            guidance=float(own if guidance is None else guidance),
+            resolution=resolution or self.resolution,
+        )
+
+    def told(self, sampling: Sampling) -> dict[str, Json]:
+        """For records: how it draws, and its own guidance, if its folder says one."""
+        own: dict[str, Json] = {} if self.guidance is None else {"base_guidance": self.guidance}
+        return {**cast("dict[str, Json]", asdict(sampling)), **own}
 
     def tokens(self, prompts: Sequence[str]) -> Tensor:
         """Token ids of prompts: (B, L) int64 on the device, L the text encoder's context.
@@ -150,6 +175,7 @@ def load_backbone(base: str, *, device: str = "auto", dtype: str = "auto") -> Ba
         device=where,
         dtype=arithmetic,
         preset=found.preset,
+        guidance=found.guidance,
     )
 
 

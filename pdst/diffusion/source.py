@@ -40,7 +40,8 @@ NETWORKS = {
 CONFIGS = ("scheduler/scheduler_config.json", *(f"{part}/config.json" for part in NETWORKS))
 INDEX = "model_index.json"
 HINTS = "pdst.json"
-"""May say `{"preset": …}`: which settings of the trainers suit a base model of its size."""
+"""May say `{"preset": …, "guidance": …}`: which settings of the trainers suit a base model of its
+size, and with which classifier-free guidance it draws best."""
 TOKENIZER = ("tokenizer/merges.txt", "tokenizer/vocab.json")
 TOKENIZER_EXTRAS = tuple(
     f"tokenizer/{name}.json"
@@ -65,6 +66,7 @@ class Located:
         label: for records; pinned, and without a path of this machine.
         vae: the autoencoder's class.
         preset: the trainers' preset that suits it, by its own word; None: it says nothing.
+        guidance: likewise, of classifier-free guidance.
     """
 
     folder: Path
@@ -72,6 +74,7 @@ class Located:
     label: str
     vae: str
     preset: str | None = None
+    guidance: float | None = None
 
 
 def locate(base: str) -> Located:
@@ -184,13 +187,14 @@ def _in_folder(folder: Path, *, name: str, label: str) -> Located:
             "and 2, which are supported."
         )
     hints = read_json(folder, HINTS) if (folder / HINTS).is_file() else {}
-    preset = hints.get("preset")
+    preset, guidance = hints.get("preset"), hints.get("guidance")
     return Located(
         folder=folder,
         name=name,
         label=label,
         vae=str(cast("list[object]", index["vae"])[1]),
         preset=preset if isinstance(preset, str) else None,
+        guidance=float(guidance) if isinstance(guidance, int | float) else None,
     )
 
 

@@ -119,13 +119,14 @@ def fill_from_file(model: nn.Module, path: Path, *, ignore: tuple[str, ...] = ()
 def fill_untrained(model: nn.Module, seed: int) -> None:
     """Give a model random weights: the same on every machine, a function of seed and names alone.
 
-    Uniform numbers of variance 1 / fan-in (0.02 for tables added to tokens); norms are 1, biases 0.
+    Uniform numbers of variance 1 / fan-in (0.02 for tables added to tokens); norms are 1, biases 0,
+    and so are what normalization has seen: deviations 1, means 0.
     Only plain arithmetic on PCG64 integers, so no library version moves a digest.
     """
     for name, tensor in model.state_dict().items():
-        if name.endswith("bias") or tensor.ndim == 0:
+        if name.endswith(("bias", "running_mean")) or tensor.ndim == 0:
             tensor.zero_()
-        elif tensor.ndim == 1 and name.endswith("weight"):
+        elif tensor.ndim == 1 and name.endswith(("weight", "running_var")):
             tensor.fill_(1.0)
         else:
             fan_in = math.prod(tensor.shape[1:])

@@ -4,16 +4,13 @@ The floor of personalization: what the base model knows without having seen the 
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import lru_cache
-from typing import cast
 
 from PIL import Image
 from torch import Tensor
 
 from pdst.diffusion.backbone import Backbone, load_backbone
 from pdst.diffusion.sampling import prompt_states, sample, solver
-from pdst.digest import Json
 from pdst.errors import SettingsError
 from pdst.generator import GeneratorInfo
 from pdst.types import SLOT, Sampling, Subject
@@ -29,7 +26,7 @@ class ClassNoun:
         self,
         base: str = "miniature",
         steps: int = Sampling().steps,
-        guidance: float = Sampling().guidance,
+        guidance: float | None = None,
         resolution: int | None = None,
         batch: int = 8,
         device: str = "auto",
@@ -40,7 +37,7 @@ class ClassNoun:
         Args:
             base: "miniature", "sd15", a folder, or `hub:org/name[@revision]`.
             steps: of DPM-Solver++ 2M.
-            guidance: of classifier-free guidance.
+            guidance: of classifier-free guidance; None: what the base model's folder says, or 7.5.
             resolution: pixels a side; None: what the base model was trained at.
             batch: images a pass of the UNet; changes nothing but time and memory.
             device: as `pdst.diffusion.backbone.load_backbone`.
@@ -54,11 +51,7 @@ class ClassNoun:
             raise SettingsError(f"batch is {batch}, wanted at least 1 image.")
         self._batch = batch
         self._backbone = load_backbone(base, device=device, dtype=dtype)
-        self._sampling = Sampling(
-            steps=steps,
-            guidance=float(guidance),
-            resolution=self._backbone.resolution if resolution is None else resolution,
-        )
+        self._sampling = self._backbone.sampling(steps, guidance, resolution)
         solver(self._backbone, self._sampling)  # refuses what cannot work before anything is drawn
         self.info = GeneratorInfo(
             name=f"Class noun ({self._backbone.name})",
@@ -67,7 +60,7 @@ class ClassNoun:
                 "base": self._backbone.label,
                 "base_digest": self._backbone.digest,
                 "dtype": str(self._backbone.dtype).removeprefix("torch."),
-                "sampling": cast("dict[str, Json]", asdict(self._sampling)),
+                "sampling": self._backbone.told(self._sampling),
             },
         )
 

@@ -39,7 +39,7 @@ class FineTuningSettings(TrainingSettings):
         prior_images: class images, drawn once a class; 0: no prior preservation.
         prior_weight: of their loss, lambda.
         prior_steps: of the sampler that draws them.
-        prior_guidance: of that sampler.
+        prior_guidance: of that sampler; None: what the base model's folder says, or 7.5.
         prior_seed: of the first of them; the others follow.
     """
 
@@ -47,7 +47,7 @@ class FineTuningSettings(TrainingSettings):
     prior_images: int = 200
     prior_weight: float = 1.0
     prior_steps: int = Sampling().steps
-    prior_guidance: float = Sampling().guidance
+    prior_guidance: float | None = None
     prior_seed: int = 0
 
     def __post_init__(self) -> None:

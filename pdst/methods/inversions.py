@@ -34,7 +34,7 @@ class TextualInversion(SubjectLearner[InversionSampler]):
         preset: str = AUTO,
         checkpoints: str | None = None,
         sampling_steps: int = Sampling().steps,
-        guidance: float = Sampling().guidance,
+        guidance: float | None = None,
         images_per_pass: int = 8,
         device: str = "auto",
         dtype: str = "auto",
@@ -49,7 +49,7 @@ class TextualInversion(SubjectLearner[InversionSampler]):
             checkpoints: a folder that keeps what is learned, a folder a subject, and that a killed
                 training goes on from; None: nothing is kept, unless `prepare` is given a folder.
             sampling_steps: of DPM-Solver++ 2M.
-            guidance: of classifier-free guidance.
+            guidance: of classifier-free guidance; None: what the base model's folder says, or 7.5.
             images_per_pass: of the UNet; changes nothing but time and memory.
             device: as `load_backbone`.
             dtype: as there.
@@ -71,11 +71,7 @@ class TextualInversion(SubjectLearner[InversionSampler]):
             training |= settings_json(plus)
         self._trained = self._describe(
             training,
-            Sampling(
-                steps=sampling_steps,
-                guidance=float(guidance),
-                resolution=settings.resolution or self.backbone.resolution,
-            ),
+            self.backbone.sampling(sampling_steps, guidance, settings.resolution),
             **({"compiled": True} if compiled else {}),
         )
 

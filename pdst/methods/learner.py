@@ -6,10 +6,10 @@ checkpoints lie, what they record and what a run is told of the method is here.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pdst.diffusion.backbone import Backbone, load_backbone
 from pdst.diffusion.sampling import solver
@@ -99,7 +99,7 @@ class SubjectLearner(ABC, Generic[S]):
             settings={
                 **trained,
                 "preset": self._preset,
-                "sampling": cast("dict[str, Json]", asdict(sampling)),
+                "sampling": self.backbone.told(sampling),
             },
         )
         return trained

@@ -21,9 +21,10 @@ _TI: Fields = {"steps": 3000, "batch": 8, "rate": 2e-3, "decay": 0.0}
 _NETI: Fields = {"steps": 1000, "batch": 8, "rate": 8e-3, "decay": 0.01}
 _PAPER: Fields = {"steps": 5000, "batch": 8, "rate": 1e-5, "decay": 0.01}
 _PLUS: Fields = {"templates": "pdst"}
-_SMALL_TI: Fields = {"steps": 200, "batch": 8, "rate": 2e-2, "decay": 0.0}
+_SMALL_TI: Fields = {"steps": 300, "batch": 8, "rate": 1e-2, "decay": 0.0}
 _SMALL_NETI: Fields = {"steps": 120, "batch": 8, "rate": 8e-3, "decay": 0.01}
 _ONE_PHOTO: Fields = {"batch": 1, "clip": 1.0, "flip": False}
+_SMALL_PRIOR: Fields = {"prior_images": 16, "prior_steps": 20}
 
 PRESETS: Mapping[str, Mapping[str, Fields]] = {
     # What the released code of each method does, for the whole batch.
@@ -44,6 +45,16 @@ PRESETS: Mapping[str, Mapping[str, Fields]] = {
         "NeTI": _SMALL_NETI,
         "TI+": {**_SMALL_TI, **_PLUS, "batch": 9},
         "NeTI+": {**_SMALL_NETI, **_PLUS, "batch": 9},
+        "DreamBooth": {**_ONE_PHOTO, **_SMALL_PRIOR, "steps": 80, "batch": 2, "rate": 2e-4},
+        "DreamBooth LoRA": {**_ONE_PHOTO, **_SMALL_PRIOR, "steps": 80, "batch": 2, "rate": 5e-3},
+        "Custom Diffusion": {
+            **_SMALL_PRIOR,
+            "steps": 80,
+            "batch": 4,
+            "rate": 2e-3,
+            "clip": 1.0,
+            "flip": True,
+        },
     },
     # Section 5.1 of Li et al. to the letter; its steps are not stated, 5,000 is where Fig. 1 ends.
     PAPER: {

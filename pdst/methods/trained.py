@@ -24,7 +24,7 @@ class Trained:
         folder: str,
         base: str | None = None,
         sampling_steps: int = Sampling().steps,
-        guidance: float = Sampling().guidance,
+        guidance: float | None = None,
         images_per_pass: int = 8,
         device: str = "auto",
         dtype: str = "auto",
@@ -35,7 +35,7 @@ class Trained:
             folder: as `pdst-train --out` or `checkpoints=`, with a folder a subject.
             base: where that base model is; None: as its record says, which knows no folders.
             sampling_steps: of DPM-Solver++ 2M.
-            guidance: of classifier-free guidance.
+            guidance: of classifier-free guidance; None: what the base model's folder says, or 7.5.
             images_per_pass: of the UNet; changes nothing but time and memory.
             device: as `pdst.diffusion.backbone.load_backbone`.
             dtype: as there.

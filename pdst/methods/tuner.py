@@ -65,7 +65,7 @@ class FineTuning(SubjectLearner[ClassNounSampler]):
         keep: Literal["weights", "nothing"] = "weights",
         gradient_checkpointing: bool = False,
         sampling_steps: int = Sampling().steps,
-        guidance: float = Sampling().guidance,
+        guidance: float | None = None,
         images_per_pass: int = 8,
         device: str = "auto",
         dtype: str = "auto",
@@ -84,7 +84,7 @@ class FineTuning(SubjectLearner[ClassNounSampler]):
                 read it, and is learned anew by the next call; record and log stay.
             gradient_checkpointing: less memory, more time, the same result.
             sampling_steps: of DPM-Solver++ 2M.
-            guidance: of classifier-free guidance.
+            guidance: of classifier-free guidance; None: what the base model's folder says, or 7.5.
             images_per_pass: of the UNet; changes nothing but time and memory.
             device: as `load_backbone`.
             dtype: as there; of sampling. Training is float32, with bfloat16 products for a 16-bit
@@ -105,16 +105,10 @@ class FineTuning(SubjectLearner[ClassNounSampler]):
         self._settings: Any = self.SETTINGS(**own)
         self._trained = self._describe(
             settings_json(self._settings),
-            Sampling(
-                steps=sampling_steps,
-                guidance=float(guidance),
-                resolution=self._settings.resolution or self.backbone.resolution,
-            ),
+            self.backbone.sampling(sampling_steps, guidance, self._settings.resolution),
         )
-        self._of_prior = Sampling(
-            steps=self._settings.prior_steps,
-            guidance=float(self._settings.prior_guidance),
-            resolution=self.sampling.resolution,
+        self._of_prior = self.backbone.sampling(
+            self._settings.prior_steps, self._settings.prior_guidance, self.sampling.resolution
         )
         solver(self.backbone, self._of_prior)
         self._priors: dict[str, Tensor] = {}

@@ -32,6 +32,9 @@ RANGES = dict.fromkeys((*METRICS, "copy_similarity"), (-1.0, 1.0)) | {"diversity
 ROUNDING = 1e-5
 """So far beyond its range a cosine in float32 may lie."""
 
+SAME_COSINE = 1e-4
+"""So far one cosine may differ between two columns, which compute it in batches of their own."""
+
 AGREE = 1e-9
 """Two computations of one mean in float64 agree so far."""
 
@@ -103,6 +106,7 @@ def check_bundle(bundle: Bundle, wanted: Wanted | None) -> list[Finding]:
     found = [*_key(bundle.header), *_marks(bundle.header), *_words(bundle.header)]
     found += _rows(rows)
     found += _copies(rows)
+    found += _nearest(rows)
     found += _attached(bundle, rows)
     if wanted is not None:
         found += _complete(bundle.header, rows, wanted)
@@ -297,6 +301,25 @@ def _copies(rows: pd.DataFrame) -> Iterator[Finding]:
         yield error("copies", "rows", message)
 
 
+def _nearest(rows: pd.DataFrame) -> Iterator[Finding]:
+    """No photo is nearer than the nearest one, and the nearest one has one cosine."""
+    near, dino, train = (
+        rows[name].to_numpy(np.float64, na_value=np.nan)
+        for name in ("copy_similarity", "dino", "dino_train")
+    )
+    own = (rows["subject_id"] + "/test/" + rows["image_id"]).fillna("")
+    told = rows["copy_photo"].fillna("").to_numpy() == own.to_numpy()
+    wrong = (np.fmax(dino, train) > near + SAME_COSINE) | (told & (abs(dino - near) > SAME_COSINE))
+    if wrong.any():
+        at = int(wrong.argmax())
+        photo = shown(rows["copy_photo"].iloc[at])[1:-1]
+        message = (
+            f"dino is {dino[at]:.4f} and dino_train {train[at]:.4f}, but the nearest photo, "
+            f"{photo}, is at {near[at]:.4f}. Scores were changed."
+        )
+        yield error("contradiction", _at(rows, wrong), message)
+
+
 def _attached(bundle: Bundle, rows: pd.DataFrame) -> Iterator[Finding]:
     """Attached are the images that `images` says, the sample being no one's choice."""
     got = set(rows["key"][rows["attached"].fillna(False).astype(bool)])
@@ -324,6 +347,12 @@ def _complete(header: Header, rows: pd.DataFrame, wanted: Wanted) -> Iterator[Fi
         )
         yield error("benchmark", "header", message)
         return
+    if (header.benchmark.name, header.benchmark.version) != (release.name, release.version):
+        message = (
+            f"it calls the release {header.benchmark.name} {header.benchmark.version}, by its "
+            f"fingerprint it is {release.name} {release.version}. Make the bundle anew."
+        )
+        yield error("benchmark", "header", message)
     plan_keys, keys = set(wanted.rows["key"]), set(rows["key"].dropna())
     if absent := wanted.rows[~wanted.rows["key"].isin(keys)].shape[0]:
         subjects = sorted(set(wanted.rows["subject_id"]) - set(rows["subject_id"].dropna()))

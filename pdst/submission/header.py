@@ -7,6 +7,7 @@ which nobody trusts: boards compute their own from the rows.
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Annotated, Literal, cast
@@ -39,6 +40,19 @@ def _one_line(text: str) -> str:
     return text
 
 
+UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""What is printable and shows nothing: joiners, fillers, selectors, an empty Braille cell."""
+
+
+def _seen(text: str) -> str:
+    marks = "".join("m" if unicodedata.category(letter)[0] == "M" else "." for letter in text)
+    if UNSEEN.search(text) or "mmm" in marks:
+        raise ValueError("wanted no invisible letters and at most two accents on a letter")
+    return text
+
+
 def _plain_name(text: str) -> str:
     # What could be read as markup, as a path or as a spreadsheet's formula is no name.
     if re.search(r"[<>\\]|^[=+\-@|%./]", text):
@@ -49,17 +63,20 @@ def _plain_name(text: str) -> str:
 
 
 def _link(text: str) -> str:
-    if text and not re.fullmatch(r"https?://[^\s<>\"'`\\]+", text):
-        raise ValueError("wanted a link that begins with https:// or http://, or nothing")
+    # ASCII alone: a domain in look-alike letters is another domain.
+    if text and not re.fullmatch(r"https?://((?![<>\"'`\\])[!-~])+", text):
+        raise ValueError("wanted a link that begins with https:// or http://, in ASCII, or nothing")
     return text
 
 
 Line = Annotated[str, StringConstraints(max_length=200), AfterValidator(_one_line)]
+Shown = Annotated[Line, AfterValidator(_seen)]
 Name = Annotated[
     str,
     StringConstraints(min_length=1, max_length=80),
     AfterValidator(_one_line),
     AfterValidator(_plain_name),
+    AfterValidator(_seen),
 ]
 Link = Annotated[
     str, StringConstraints(max_length=300), AfterValidator(_one_line), AfterValidator(_link)
@@ -67,6 +84,7 @@ Link = Annotated[
 Note = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_one_line)]
 Digest = Annotated[str, StringConstraints(pattern=HEX)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_one_line)]
+Revision = Annotated[Word, AfterValidator(_seen)]
 Seconds = Annotated[float, Field(ge=0, le=1e10)]
 
 
@@ -80,7 +98,7 @@ class Method(_Stated):
     """Who drew: as in `GeneratorInfo`, and where it was loaded from."""
 
     name: Name
-    revision: Word
+    revision: Revision
     paper: Link
     code: Link
     settings: dict[Line, JsonValue]
@@ -100,10 +118,10 @@ class Declared(_Stated):
         hardware: what drew, where that is not the machine in the sessions; may be empty.
     """
 
-    by: Line = ""
-    training: Annotated[tuple[Line, ...], Field(min_length=1, max_length=50)]
+    by: Shown = ""
+    training: Annotated[tuple[Shown, ...], Field(min_length=1, max_length=50)]
     saw_test_photos: bool
-    hardware: Line = ""
+    hardware: Shown = ""
 
 
 class BenchmarkKey(_Stated):

@@ -10,9 +10,9 @@ from functools import partial
 import numpy as np
 
 from pdst.digest import digest_bytes
-from pdst.draw import as_image
 from pdst.generator import CaseSampler, Generator, GeneratorInfo, Sampler
 from pdst.images import RGB
+from pdst.outputs import as_image
 from pdst.plan import plan
 from pdst.testing.contract import CheckResult, broken, run_checks
 from pdst.testing.drawn import drawn_benchmark

@@ -14,6 +14,7 @@ from builders.pipeline.recipe import write_recipe
 from builders.pipeline.release_rows import left_out, release_rows
 from builders.pipeline.rows import Candidate, FileRow, from_table, kept, to_table
 from builders.pipeline.stage import Stage
+from builders.pipeline.versions import versions
 from builders.pipeline.workspace import Outcome, Workspace
 from builders.rows import About, PhotoRow
 from pdst.dataset import load
@@ -34,7 +35,11 @@ How often the captions use which words (articles, prepositions and the like are 
 def _inputs(workspace: Workspace) -> Mapping[str, Json]:
     release = workspace.settings.release
     reviewers = {kind: list(names) for kind, names in asdict(workspace.settings.review).items()}
-    return {"release": dict(asdict(release)), "reviewers": reviewers}
+    return {
+        "release": dict(asdict(release)),
+        "reviewers": reviewers,
+        "versions": versions("pillow", "pyyaml", "scikit-learn"),
+    }
 
 
 def about(workspace: Workspace) -> About:

@@ -9,9 +9,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from builders.pipeline.parts import photo_by_photo
+from builders.pipeline.probing import probe_captions, probe_sentence
 from builders.pipeline.rows import Approval, Candidate, from_table, kept, to_table
 from builders.pipeline.stage import Stage
 from builders.pipeline.stages.captions import called_json, called_subjects
+from builders.pipeline.versions import language_versions, versions
 from builders.pipeline.workspace import Outcome, Workspace
 from builders.review.items import caption_items
 from builders.review.panel import panel, panel_inputs
@@ -27,7 +29,13 @@ def _inputs(workspace: Workspace) -> Mapping[str, Json]:
         **panel_inputs(workspace, "captions"),
         "per_photo": workspace.settings.captions.per_photo,
         "subjects": called_json(workspace),
+        "versions": {**_rules(), **versions("scikit-learn")},
     }
+
+
+def _rules() -> dict[str, Json]:
+    """What the checks go by; CLIP's vocabulary comes with open_clip, if that is installed."""
+    return language_versions("open_clip_torch")
 
 
 def _run(workspace: Workspace) -> Outcome:
@@ -40,12 +48,14 @@ def _run(workspace: Workspace) -> Outcome:
         else row
         for row in checked
     ]
+    allowed = [row for row in rows if row.status == "approved"]
+    probed = [probe_sentence(own) for own in probe_captions(workspace, allowed)]
     failed = [f"{row.name}: {row.reason}" for row in rows if row.checked == "failed"]
     warned = [f"{row.name}: {row.reason}" for row in rows if row.checked == "warned"]
     short = [] if found.waiting or failed else _short(workspace, kept(photos, "test"), rows)
     return Outcome(
         table=to_table(Approval, rows),
-        notes=(*found.notes, *warned),
+        notes=(*found.notes, *probed, *warned),
         waiting=(*failed, *found.waiting, *short),
     )
 
@@ -62,7 +72,11 @@ def _checked(workspace: Workspace) -> "tuple[CaptionRow, ...]":
 
     record = workspace.record("neutralize")
     assert record is not None, "stages are done in order"
-    inputs: Json = {"rows": record.rows, "subjects": called_json(workspace)}
+    inputs: Json = {
+        "rows": record.rows,
+        "subjects": called_json(workspace),
+        "versions": _rules(),
+    }
     return caption_rows(photo_by_photo(workspace, "check", inputs, make))
 
 

@@ -1,8 +1,9 @@
 """In: the maker's photos and manifests. Out: candidates, their stored photos upright and bare."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 
 import numpy as np
 import scipy.ndimage
@@ -12,6 +13,7 @@ from builders.collect.decisions import Decision, read_decisions
 from builders.collect.ingest import SUFFIXES, Ingested, ingest
 from builders.collect.manifest import Listed, read_manifest
 from builders.collect.own import list_own
+from builders.collect.series import number_series, taken_at
 from builders.pipeline.rows import Candidate, from_table, to_table
 from builders.pipeline.settings import WorkspaceError
 from builders.pipeline.stage import Stage
@@ -37,6 +39,7 @@ def _inputs(workspace: Workspace) -> Mapping[str, Json]:
         "own": own,
         "long_side": collect.long_side,
         "allow": list(collect.allow),
+        "series_gap_minutes": collect.series_gap_minutes,
         "subjects": [*sorted(workspace.settings.subjects)],
         "files": digest_files(files, workspace.folder),
     }
@@ -56,10 +59,12 @@ def _run(workspace: Workspace) -> Outcome:
         for name in sorted(decisions.names() - set(names))
     ]
     rows: list[Candidate] = []
+    taken: dict[str, datetime | None] = {}
     for photo in sorted(listed, key=lambda photo: photo.name):
         drop = decisions.drops.get(photo.name)
         try:
-            rows.append(_candidate(workspace, photo, drop))
+            row, taken[photo.name] = _candidate(workspace, photo, drop)
+            rows.append(row)
         except PdstError as error:
             problems.append(str(error))
     if problems:
@@ -69,6 +74,8 @@ def _run(workspace: Workspace) -> Outcome:
             f"the photo out by a line in {workspace.decisions.name} (photo,drop,,BY,REASON); what "
             "was read is kept."
         )
+    gap = timedelta(minutes=workspace.settings.collect.series_gap_minutes)
+    rows = _with_series(rows, taken, gap)
     notes = [f"{row.name}: {flag}" for row in rows for flag in row.flags]
     if undecided:
         notes.append(f"{undecided} found photos have no subject yet and were not taken")
@@ -96,8 +103,26 @@ def _listed(workspace: Workspace) -> tuple[list[Listed], int, list[str]]:
     return listed, undecided, problems
 
 
-def _candidate(workspace: Workspace, photo: Listed, drop: Decision | None) -> Candidate:
-    """Read, check and store one photo; one that is to be dropped is not looked into."""
+def _with_series(
+    rows: Sequence[Candidate], taken: Mapping[str, datetime | None], gap: timedelta
+) -> list[Candidate]:
+    """Number each subject's series; of the times nothing else is kept."""
+    if not gap:
+        return list(rows)
+    series: dict[str, int] = {}
+    for subject_id in {row.subject_id for row in rows}:
+        own = {row.name: taken.get(row.name) for row in rows if row.subject_id == subject_id}
+        series |= number_series(own, gap)
+    return [replace(row, series=series[row.name]) for row in rows]
+
+
+def _candidate(
+    workspace: Workspace, photo: Listed, drop: Decision | None
+) -> tuple[Candidate, datetime | None]:
+    """Read, check and store one photo; when it was taken, if nobody says of which session it is.
+
+    One that is to be dropped is not looked into.
+    """
     try:
         original = photo.path.read_bytes()
     except OSError as error:
@@ -112,7 +137,7 @@ def _candidate(workspace: Workspace, photo: Listed, drop: Decision | None) -> Ca
             "Get that file again, or correct the hash if this one is right."
         )
     file, made = ("", None) if drop else _stored(workspace, original, digest, photo.where)
-    return Candidate(
+    row = Candidate(
         subject_id=photo.subject_id,
         image_id=photo.image_id,
         file=file,
@@ -134,6 +159,7 @@ def _candidate(workspace: Workspace, photo: Listed, drop: Decision | None) -> Ca
         like=drop.other if drop else "",
         flags=() if made is None else tuple(_flags(decode_rgb(made.data))),
     )
+    return row, None if drop or photo.session else taken_at(original)
 
 
 def _stored(workspace: Workspace, original: bytes, digest: str, where: str) -> tuple[str, Ingested]:
@@ -168,4 +194,4 @@ def _holds(workspace: Workspace) -> bool:
     )
 
 
-COLLECT = Stage(name="collect", reads=(), inputs=_inputs, run=_run, holds=_holds)
+COLLECT = Stage(name="collect", reads=(), inputs=_inputs, run=_run, holds=_holds, version=2)

@@ -15,6 +15,7 @@ from builders.pipeline.rows import Candidate, MaskRow, from_table, kept, to_tabl
 from builders.pipeline.segmenting import Drawn, segment
 from builders.pipeline.settings import WorkspaceError
 from builders.pipeline.stage import Stage
+from builders.pipeline.versions import versions
 from builders.pipeline.workspace import Outcome, Workspace, digest_files
 from builders.review.items import mask_items
 from builders.review.panel import panel, panel_inputs
@@ -32,6 +33,7 @@ def _inputs(workspace: Workspace) -> Mapping[str, Json]:
         **panel_inputs(workspace, "masks"),
         "segmenter": settings.segmenter,
         "files": digest_files(files, workspace.folder),
+        "versions": versions("numpy", "pillow", "scipy"),
     }
 
 

@@ -7,6 +7,7 @@ from builders.pipeline.files import file_rows, files_hold
 from builders.pipeline.release_rows import release_rows
 from builders.pipeline.rows import FileRow, to_table
 from builders.pipeline.stage import Stage
+from builders.pipeline.versions import versions
 from builders.pipeline.workspace import Outcome, Workspace
 from pdst.digest import Json
 
@@ -16,7 +17,8 @@ def _inputs(workspace: Workspace) -> Mapping[str, Json]:
     return {
         "subjects": {
             name: [own.class_noun, own.init_token, own.kind] for name, own in subjects.items()
-        }
+        },
+        "versions": versions("pyarrow"),
     }
 
 

@@ -1,5 +1,12 @@
-"""In: candidates that the reviewers left. Out: the same, in train, test, reserve, or dropped."""
+"""In: candidates that the reviewers left. Out: the same, in train, test, reserve, or dropped.
 
+A session that the maker named is never parted: the split is refused instead. A series, which is a
+session by the clock alone, is parted where there is no other way, and the maker is told: fifteen
+photos of a mug taken in one go shall still make a benchmark.
+"""
+
+import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations, groupby
@@ -10,15 +17,19 @@ from builders.pipeline.rows import Candidate, from_table, kept, to_table
 from builders.pipeline.settings import SplitSettings, WorkspaceError
 from builders.pipeline.splitting import Bond, bonded_groups, choose_split
 from builders.pipeline.stage import Stage
+from builders.pipeline.versions import versions
 from builders.pipeline.workspace import Outcome, Workspace, digest_files
 from pdst.digest import Json
 from pdst.images import decode_rgb
 from pdst.lookalikes import Look, look
 from pdst.release import SPLITS
 
+_log = logging.getLogger(__name__)
+
 
 def _inputs(workspace: Workspace) -> Mapping[str, Json]:
     split = workspace.settings.split
+    embedders = () if workspace.settings.embeddings == "none" else ("timm", "torch")
     return {
         "train": split.train,
         "test": split.test,
@@ -26,6 +37,7 @@ def _inputs(workspace: Workspace) -> Mapping[str, Json]:
         "given": split.given,
         "embeddings": workspace.settings.embeddings,
         "decisions": digest_files([workspace.decisions], workspace.folder),
+        "versions": versions("imagehash", "numpy", "pillow", "scipy", *embedders),
     }
 
 
@@ -96,6 +108,7 @@ def _given(
         for bond in _session_bonds(rows)
         if side[bond.one] != side[bond.other]
     ]
+    notes += _parted(subject_id, rows, "the manifest parts them")
     return list(rows)
 
 
@@ -126,17 +139,67 @@ def _chosen(
         ),
         *(bond for bond in _session_bonds(rows) if not {bond.one, bond.other} & set(repeats)),
     ]
-    split = choose_split(
-        names,
-        bonds,
-        train=settings.train,
-        test=settings.test,
-        seed=f"{settings.seed}/{subject_id}",
-    )
+    split = _split_of_series(names, bonds, _series(rows, names), settings, subject_id)
     if split is None:
         problems.append(_no_choice(subject_id, names, bonds, settings))
         return list(rows)
-    return [_placed(row, split, repeats) for row in rows]
+    placed = [_placed(row, split, repeats) for row in rows]
+    notes += _parted(subject_id, placed, "no split keeps all of them on one side")
+    return placed
+
+
+def _series(rows: Sequence[Candidate], names: Sequence[str]) -> list[list[str]]:
+    """The photos of each series, the largest series first."""
+    of: dict[int, list[str]] = {}
+    for row in rows:
+        if row.series and row.name in names:
+            of.setdefault(row.series, []).append(row.name)
+    return sorted(of.values(), key=len, reverse=True)
+
+
+def _split_of_series(
+    names: Sequence[str],
+    bonds: Sequence[Bond],
+    series: Sequence[Sequence[str]],
+    settings: SplitSettings,
+    subject_id: str,
+) -> Mapping[str, str] | None:
+    """A split that leaves as many series whole as it can; the largest are given up first."""
+    for given_up in range(len(series) + 1):
+        whole = [
+            Bond(one=own[0], other=other, why="one series")
+            for own in series[given_up:]
+            for other in own[1:]
+        ]
+        split = choose_split(
+            names,
+            [*bonds, *whole],
+            train=settings.train,
+            test=settings.test,
+            seed=f"{settings.seed}/{subject_id}",
+        )
+        if split is not None:
+            return split
+    return None
+
+
+def _parted(subject_id: str, rows: Sequence[Candidate], why: str) -> list[str]:
+    """What to tell the maker of series that stand on both sides."""
+    told = []
+    sides: dict[int, Counter[str]] = {}
+    for row in kept(rows):
+        if row.series:
+            sides.setdefault(row.series, Counter())[row.split] += 1
+    for count in sides.values():
+        if all(count[split] for split in SPLITS):
+            told.append(
+                f"subject {subject_id}: {count['train']} train and {count['test']} test photos "
+                f"were taken one after the other (collect.series_gap_minutes); {why}. What stands "
+                "around the subject in a train photo may be in a test photo, too, which makes the "
+                "test easier. Better: more photos, of other times and places."
+            )
+            _log.warning(told[-1])
+    return told
 
 
 def _placed(row: Candidate, split: Mapping[str, str], repeats: Mapping[str, Pair]) -> Candidate:

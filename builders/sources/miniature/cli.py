@@ -8,7 +8,7 @@ import typer
 
 from builders.sources.miniature.facts import SEED
 from pdst.errors import PdstError, unknown_name
-from pdst.miniature import CLIP, DATA, DINO, GENERATOR, TRUTH
+from pdst.miniature import DATA, TRUTH
 
 miniature = typer.Typer(
     name="miniature",
@@ -71,29 +71,39 @@ def train_stages(
     workers: Annotated[
         int, typer.Option(min=1, help="Processes of one thread each that train together.")
     ] = 1,
+    device: Annotated[
+        str, typer.Option(help="cpu or cuda; a GPU has batches and schedules of its own.")
+    ] = "cpu",
 ) -> None:
-    """Train networks from nothing, or go on from their checkpoints. Hours on two cores."""
+    """Train networks from nothing, or go on from their checkpoints.
+
+    Hours on two cores, minutes on a large GPU.
+    """
     from builders.sources.miniature.training.stages import STAGES, train_stage
     from builders.sources.miniature.training.team import together
 
     for name in _known(stage, list(STAGES)):
-        together(workers, train_stage, name, work)
+        together(workers, train_stage, name, work, device)
 
 
 @miniature.command("gates")
 def measure_gates(
     stage: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[STAGE]...", help="Stages to measure; or all that are trained."),
+        typer.Argument(metavar="[STAGE]...", help="Stages to measure; or all."),
     ] = None,
     work: Work = WORK,
 ) -> None:
-    """Measure the trained networks on held-out scenes, each gate beside its control."""
+    """Measure trained networks on held-out scenes, each gate beside its control.
+
+    Of a stage without a checkpoint in the work folder the package's weights are measured.
+    """
     from rich.console import Console
 
-    from builders.sources.miniature.gates.report import GATES, measure, table, trained
+    from builders.sources.miniature.gates.report import GATES, measure, table
 
-    gates = measure(work, _known(stage, list(GATES)) if stage else trained(work), _say)
+    work.mkdir(parents=True, exist_ok=True)
+    gates = measure(work, _known(stage, list(GATES)), _say)
     Console(stderr=True).print(table(gates))
     typer.echo(json.dumps([gate.to_json() for gate in gates], indent=1, ensure_ascii=False))
 
@@ -102,22 +112,15 @@ def measure_gates(
 def export_weights(
     part: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PART]...", help="generator, vae, clip, dino; or all."),
+        typer.Argument(metavar="[PART]...", help="generator, vae, clip, dino, judge; or all."),
     ] = None,
     work: Work = WORK,
 ) -> None:
     """Write the trained weights into the package, as float16, where stock libraries open them."""
-    from builders.sources.miniature.export import export_generator, export_vae
-    from builders.sources.miniature.export_scorers import export_clip, export_dino
+    from builders.sources.miniature.export import EXPORTS
 
-    parts = {
-        "generator": (export_generator, GENERATOR),
-        "vae": (export_vae, GENERATOR),
-        "clip": (export_clip, CLIP),
-        "dino": (export_dino, DINO),
-    }
-    for name in _known(part, list(parts)):
-        write, out = parts[name]
+    for name in _known(part, list(EXPORTS)):
+        write, out = EXPORTS[name]
         out.parent.mkdir(parents=True, exist_ok=True)
         write(work, out)
         size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())

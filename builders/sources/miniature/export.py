@@ -6,15 +6,18 @@ Stable Diffusion 1.5: float16 safetensors, averaged weights, no safety checker.
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from diffusers import AutoencoderTiny, DPMSolverMultistepScheduler, StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from builders.sources.miniature.export_scorers import export_clip, export_dino, export_judge
 from builders.sources.miniature.training.generator import (
     BETAS,
     CONTEXT,
+    GUIDANCE,
     new_text_encoder,
     new_unet,
 )
@@ -23,6 +26,7 @@ from builders.sources.miniature.training.stages import miniature_tokenizer, trai
 from pdst.diffusion.sampling import SOLVER
 from pdst.diffusion.source import HINTS
 from pdst.methods.presets import MINIATURE
+from pdst.miniature import CLIP, DINO, GENERATOR
 
 
 def export_generator(work: Path, out: Path) -> None:
@@ -59,7 +63,7 @@ def export_generator(work: Path, out: Path) -> None:
     path = made / "tokenizer" / "tokenizer_config.json"
     settings = {**json.loads(path.read_text("utf-8")), "model_max_length": CONTEXT}
     path.write_text(json.dumps(settings, indent=2) + "\n")
-    (made / HINTS).write_text(json.dumps({"preset": MINIATURE}) + "\n")
+    (made / HINTS).write_text(json.dumps({"preset": MINIATURE, "guidance": GUIDANCE}) + "\n")
     shutil.rmtree(out, ignore_errors=True)
     made.rename(out)
 
@@ -106,3 +110,25 @@ def _as_published(text_encoder: Path) -> None:
     path = text_encoder / "config.json"
     config = {**json.loads(path.read_text("utf-8")), "dtype": "float32"}
     path.write_text(json.dumps(config, indent=2) + "\n", "utf-8")
+
+
+JUDGE = Path(__file__).parent / "gates" / "judge"
+EXPORTS: dict[str, tuple[Callable[[Path, Path], None], Path]] = {
+    "generator": (export_generator, GENERATOR),
+    "vae": (export_vae, GENERATOR),
+    "clip": (export_clip, CLIP),
+    "dino": (export_dino, DINO),
+    "judge": (export_judge, JUDGE),
+}
+"""What writes a stage's weights, and where the package (or, the judge, the repository) has them."""
+
+
+def weights_of(stage: str, work: Path) -> Path:
+    """The weights of a work folder as the wheel would carry them, or else those that it carries."""
+    write, carried = EXPORTS[stage]
+    if not (work / stage / "checkpoint.safetensors").exists():
+        return carried
+    out = work / "weights" / stage
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write(work, out)
+    return out

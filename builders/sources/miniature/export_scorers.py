@@ -1,7 +1,8 @@
-"""A work folder of trained checkpoints in; the miniature's CLIP and DINO for the wheel out.
+"""A work folder of trained checkpoints in; the miniature's CLIP, DINO and judge out.
 
-Folders as open_clip and timm keep them, float16 safetensors, averaged weights. What only training
-needed (the layers that read facts, DINO's head, its student) stays behind.
+CLIP and DINO become folders as open_clip and timm keep them: float16 safetensors, averaged weights.
+What only training needed (the layers that read facts, DINO's head, its student) stays behind. The
+judge says what a generator's pictures show; only gates need it, so it is in no wheel.
 """
 
 import json
@@ -9,16 +10,19 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import CLIPTokenizer
 
 from builders.sources.miniature.training.clip import clip_config
 from builders.sources.miniature.training.data import SIZE
 from builders.sources.miniature.training.dino import ARCHITECTURE, MODEL_ARGS, WIDTH
+from builders.sources.miniature.training.judge import Judge
 from builders.sources.miniature.training.loop import averaged_weights
 from builders.sources.miniature.training.views import MEAN, STD
 from pdst.encoders import LAYOUTS
+
+JUDGE_WEIGHTS = "judge.safetensors"
 
 
 def export_clip(work: Path, out: Path) -> None:
@@ -87,6 +91,25 @@ def export_dino(work: Path, out: Path) -> None:
     _write_json(made / layout.config, content)
     save_file(tensors, made / layout.weights, {"format": "pt"})
     _finished(made, out)
+
+
+def export_judge(work: Path, out: Path) -> None:
+    """Write the trained judge.
+
+    Args:
+        work: with the checkpoint of stage `judge`.
+        out: the folder; replaced if it is there.
+    """
+    made = _begun(out)
+    save_file(part(averaged_weights(work / "judge"), "judge."), made / JUDGE_WEIGHTS)
+    _finished(made, out)
+
+
+def trained_judge(folder: Path) -> Judge:
+    """The judge of an exported folder."""
+    judge = Judge()
+    judge.load_state_dict(load_file(folder / JUDGE_WEIGHTS))
+    return judge.eval()
 
 
 def part(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

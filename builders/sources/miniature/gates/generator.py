@@ -21,6 +21,7 @@ from builders.sources.miniature.facts import ACTIONS, CLASSES, PLACES
 from builders.sources.miniature.gates.gate import Gate
 from builders.sources.miniature.identities import BRIGHT, FUR, FURRED
 from builders.sources.miniature.training.data import fact_values
+from builders.sources.miniature.training.generator import GUIDANCE
 
 Pictures = NDArray[np.uint8]
 """(N, S, S, 3), sRGB."""
@@ -29,7 +30,7 @@ Classify = Callable[[Pictures], dict[str, NDArray[np.int64]]]
 Features = Callable[[Pictures], NDArray[np.float64]]
 """(N, D) features for the Fréchet distance."""
 
-STEPS, GUIDANCE = 25, 7.5
+STEPS = 25
 BATCH = 32
 
 
@@ -63,7 +64,7 @@ def class_prompts(rng: random.Random, count: int) -> list[Asked]:
 def draw(
     folder: Path, prompts: Sequence[str], *, seed: int = 0, guidance: float = GUIDANCE
 ) -> Pictures:
-    """Draw one picture a prompt with the stock pipeline, DPM-Solver++ and its usual guidance."""
+    """Draw one picture a prompt with the stock pipeline, DPM-Solver++ and its own guidance."""
     pipeline = StableDiffusionPipeline.from_pretrained(
         folder, torch_dtype=torch.float32, local_files_only=True
     )

@@ -1,22 +1,25 @@
-"""A work folder of trained stages in; their gates out, as a table and as JSON."""
+"""Trained networks in, of a work folder or else of the package; their gates out.
+
+Every network is measured through the folder that the wheel carries, as users open it.
+"""
 
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.table import Table
-from torch import nn
 
-from builders.sources.miniature.export_scorers import export_clip, export_dino
+from builders.sources.miniature.export import weights_of
+from builders.sources.miniature.export_scorers import trained_judge
 from builders.sources.miniature.gates.clip import clip_gates
 from builders.sources.miniature.gates.dino import dino_gates
 from builders.sources.miniature.gates.gate import Gate
 from builders.sources.miniature.gates.generator import generator_gates
 from builders.sources.miniature.gates.judge import judge_gates
 from builders.sources.miniature.gates.vae import vae_gates
-from builders.sources.miniature.training.judge import Judge
-from builders.sources.miniature.training.loop import Log, averaged_weights
+from builders.sources.miniature.training.loop import Log
 from builders.sources.miniature.training.stages import (
+    Place,
     miniature_tokenizer,
     trained_vae,
     unseen_combinations,
@@ -31,36 +34,37 @@ NAME = "gates.json"
 
 def of_vae(work: Path, log: Log) -> list[Gate]:
     """Of the autoencoder."""
-    return vae_gates(trained_vae(work), unseen_scenes(work, log))
+    return vae_gates(trained_vae(work), unseen_scenes(Place(work=work, log=log)))
 
 
 def of_clip(work: Path, log: Log) -> list[Gate]:
-    """Of CLIP, through the folder that the wheel carries."""
-    export_clip(work, work / "weights" / "clip")
-    encoder = load_clip(str(work / "weights" / "clip"))
-    return clip_gates(encoder, miniature_tokenizer(work), unseen_combinations(work, log))
+    """Of CLIP."""
+    encoder = load_clip(str(weights_of("clip", work)))
+    return clip_gates(
+        encoder, miniature_tokenizer(work), unseen_combinations(Place(work=work, log=log))
+    )
 
 
 def of_dino(work: Path, log: Log) -> list[Gate]:
-    """Of DINO, through the folder that the wheel carries."""
-    export_dino(work, work / "weights" / "dino")
-    encoder = load_dino(str(work / "weights" / "dino"))
-    return dino_gates(encoder, unseen_subjects(work, log))
+    """Of DINO."""
+    encoder = load_dino(str(weights_of("dino", work)))
+    return dino_gates(encoder, unseen_subjects(Place(work=work, log=log)))
 
 
 def of_judge(work: Path, log: Log) -> list[Gate]:
     """Of the judge, whose errors bound what it can say of a generator."""
-    return judge_gates(trained_judge(work), unseen_combinations(work, log))
+    return judge_gates(
+        trained_judge(weights_of("judge", work)), unseen_combinations(Place(work=work, log=log))
+    )
 
 
 def of_generator(work: Path, log: Log) -> list[Gate]:
-    """Of the generator, through the folder that the wheel carries. Draws 560 pictures."""
-    from builders.sources.miniature.export import export_generator
-
-    folder = work / "weights" / "generator"
-    folder.parent.mkdir(exist_ok=True)
-    export_generator(work, folder)
-    judge, images = trained_judge(work), unseen_scenes(work, log).images
+    """Of the generator. Draws 560 pictures."""
+    folder = weights_of("generator", work)
+    judge, images = (
+        trained_judge(weights_of("judge", work)),
+        unseen_scenes(Place(work=work, log=log)).images,
+    )
     through = reconstructed(trained_vae(work), images[500:])
     return generator_gates(folder, judge.classify, judge.features, images[:500], through)
 
@@ -72,7 +76,7 @@ GATES: dict[str, Callable[[Path, Log], list[Gate]]] = {
     "judge": of_judge,
     "generator": of_generator,
 }
-"""By stage. The generator's need the judge."""
+"""By stage."""
 
 
 def measure(work: Path, stages: Sequence[str], log: Log) -> list[Gate]:
@@ -80,7 +84,7 @@ def measure(work: Path, stages: Sequence[str], log: Log) -> list[Gate]:
 
     Args:
         work: of the trainings.
-        stages: names of `GATES`, all trained.
+        stages: names of `GATES`.
         log: is told what happens.
     """
     path = work / NAME
@@ -95,16 +99,6 @@ def measure(work: Path, stages: Sequence[str], log: Log) -> list[Gate]:
     return measured
 
 
-def trained(work: Path) -> list[str]:
-    """The stages of `GATES` that have a checkpoint and all that their gates need."""
-    needs = {stage: [stage] for stage in GATES} | {"generator": ["generator", "judge"]}
-    return [
-        stage
-        for stage, wanted in needs.items()
-        if all((work / name / "checkpoint.safetensors").exists() for name in wanted)
-    ]
-
-
 def table(gates: Sequence[Gate]) -> Table:
     """The gates for a reader."""
     made = Table("gate", "measured", "wanted", "control", "", "note")
@@ -116,10 +110,3 @@ def table(gates: Sequence[Gate]) -> Table:
             gate.name, f"{gate.value:.3f}", f"{sign} {gate.wanted:.2f}", control, met, gate.note
         )
     return made
-
-
-def trained_judge(work: Path) -> Judge:
-    """The judge with its averaged weights."""
-    judge = Judge()
-    nn.ModuleDict({"judge": judge}).load_state_dict(averaged_weights(work / "judge"))
-    return judge.eval()

@@ -30,21 +30,20 @@ class Answers(nn.Module):
     def forward(self, features: Tensor) -> dict[str, Tensor]:
         """(B, width) to (B, values) logits, float32, by fact."""
         wide = features.float()
-        with torch.autocast("cpu", enabled=False):
+        with torch.autocast(wide.device.type, enabled=False):
             return {fact: self.layers[f"to_{fact}"](wide) for fact in self.facts}
 
-    def loss(self, features: Tensor, facts: NDArray[np.int16], smoothing: float = 0.0) -> Tensor:
+    def loss(self, features: Tensor, facts: Tensor, smoothing: float = 0.0) -> Tensor:
         """Mean cross-entropy over facts.
 
         Args:
             features: (B, width).
-            facts: (B, 9), see `FACTS`; negative where a fact is not asked for.
+            facts: (B, 9) int64, see `FACTS`; -1 where a fact is not asked for.
             smoothing: of the labels.
         """
-        wanted = torch.from_numpy(facts.astype(np.int64))
         losses = []
         for fact, logits in self(features).items():
-            column = wanted[:, FACTS.index(fact)]
+            column = facts[:, FACTS.index(fact)]
             asked = (column >= 0).sum().clamp(min=1)
             total = functional.cross_entropy(
                 logits, column, ignore_index=-1, reduction="sum", label_smoothing=smoothing
@@ -54,7 +53,7 @@ class Answers(nn.Module):
 
     def right(self, features: Tensor, facts: NDArray[np.int16]) -> dict[str, float]:
         """The share of right answers, by fact."""
-        wanted = torch.from_numpy(facts.astype(np.int64))
+        wanted = torch.from_numpy(facts.astype(np.int64)).to(features.device)
         return {
             fact: float((logits.argmax(1) == wanted[:, FACTS.index(fact)]).float().mean())
             for fact, logits in self(features).items()

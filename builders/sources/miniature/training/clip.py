@@ -29,15 +29,16 @@ from builders.sources.miniature.training.data import (
     SIZE,
     Drawn,
     fact_values,
+    whole_numbers,
     without_surroundings,
 )
+from builders.sources.miniature.training.stage import Batch, device_of
 from builders.sources.miniature.training.views import normalized, on_plain, shifted
 from builders.sources.miniature.training.words import CONTEXT
 
-BATCH = 128
 DIM = 192
-PLAIN = 32
-"""Pictures of a batch on plain grounds."""
+PLAIN = 4
+"""One picture of so many is on a plain ground."""
 SHOWN, SAID = 3.0, 0.5
 """Weights of the facts that pictures show and captions say, means over facts, beside InfoNCE.
 
@@ -80,19 +81,22 @@ def tokens_of(tokenizer: CLIPTokenizer, texts: Sequence[str]) -> Tokens:
     return np.asarray(found["input_ids"], np.int16)
 
 
-def text_features(model: Any, tokens: Tokens, end: int) -> Tensor:
-    """`open_clip.CLIP.encode_text` on no more positions than the longest row has: (B, D).
+def text_features(model: Any, ids: Tensor, ends: Tensor) -> Tensor:
+    """`open_clip.CLIP.encode_text` on no more positions than the ids have: (B, D).
 
     A causal tower never sees what follows a token, so the values are the same.
+
+    Args:
+        model: an `open_clip.CLIP`.
+        ids: (B, L) int64.
+        ends: (B,) int64, where each row's end mark is.
     """
-    ends = (tokens == end).argmax(1)
-    length = int(ends.max()) + 1
-    ids = torch.from_numpy(tokens[:, :length].astype(np.int64))
+    length = ids.shape[1]
     states = model.token_embedding(ids) + model.positional_embedding[:length]
     # On CPUs the fused attention is slow at so small heads, backwards above all.
     with sdpa_kernel(SDPBackend.MATH):
         states = model.transformer(states, attn_mask=model.attn_mask[:length, :length])
-    pooled = model.ln_final(states)[torch.arange(len(ids)), torch.from_numpy(ends)]
+    pooled = model.ln_final(states)[torch.arange(len(ids), device=ids.device), ends]
     projected: Tensor = pooled @ model.text_projection
     return projected
 
@@ -126,42 +130,59 @@ class ClipStage:
     name = "clip"
 
     def __init__(
-        self, drawn: Drawn, held_out: Drawn, tokenizer: CLIPTokenizer, *, seed: int = 0
+        self,
+        drawn: Drawn,
+        held_out: Drawn,
+        tokenizer: CLIPTokenizer,
+        *,
+        batch: int = 128,
+        seed: int = 0,
     ) -> None:
-        """Train on `drawn`; the curve is of `held_out`."""
+        """Train on `drawn`, so many scenes a step; the curve is of `held_out`."""
         self.drawn, self.held_out, self.tokenizer = drawn, held_out, tokenizer
+        self.size, self.plain = batch, batch // PLAIN
         flat = [caption for told in drawn.captions for caption in told]
         tokens = tokens_of(tokenizer, flat)
         self.tokens = tokens.reshape(len(drawn), -1, tokens.shape[1])
         self.said = said_facts(drawn.captions, drawn.facts)
-        self.end = int(tokenizer.eos_token_id)
+        self.ends = (self.tokens == int(tokenizer.eos_token_id)).argmax(2)
         self.modules = nn.ModuleDict(
             {"clip": new_clip(len(tokenizer), seed), "answers": Answers(DIM)}
         )
 
-    def loss(self, step: int, rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        """On a batch of scenes; of two captions the longer one, which says more."""
-        rows = torch.randint(len(self.drawn), (BATCH,), generator=rng).numpy()
-        pairs = torch.randint(self.tokens.shape[1], (BATCH, 2), generator=rng).numpy()
-        lengths = (self.tokens[rows[:, None], pairs] != self.end).sum(2)
+    def batch(self, step: int, rng: torch.Generator) -> Batch:
+        """Scenes, some of them alone; of two captions of each the longer one, which says more."""
+        rows = torch.randint(len(self.drawn), (self.size,), generator=rng).numpy()
+        pairs = torch.randint(self.tokens.shape[1], (self.size, 2), generator=rng).numpy()
+        lengths = self.ends[rows[:, None], pairs]
         which = np.where(lengths[:, 0] >= lengths[:, 1], pairs[:, 0], pairs[:, 1])
-        tokens = self.tokens[rows, which]
-        pixels = on_plain(normalized(self.drawn.images[rows]), self.drawn.masks[rows], rng, PLAIN)
-        facts = without_surroundings(self.drawn.facts[rows], PLAIN)
+        pixels = normalized(self.drawn.images[rows])
+        pixels = on_plain(pixels, self.drawn.masks[rows], rng, self.plain)
+        facts = without_surroundings(self.drawn.facts[rows], self.plain)
+        return {
+            "pixels": shifted(pixels, rng),
+            "facts": whole_numbers(facts),
+            "ids": whole_numbers(self.tokens[rows, which]),
+            "ends": whole_numbers(self.ends[rows, which]),
+            "said": whole_numbers(self.said[rows, which]),
+        }
+
+    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """InfoNCE of the scenes that are not alone, and the facts of all."""
         clip: Any = self.modules["clip"]
         answers: Any = self.modules["answers"]
-        with torch.autocast("cpu", torch.bfloat16):
-            seen = clip.visual(shifted(pixels, rng))
-            told = text_features(clip, tokens[PLAIN:], self.end)
+        ids = batch["ids"][self.plain :]
+        with torch.autocast(ids.device.type, torch.bfloat16):
+            seen = clip.visual(batch["pixels"])
+            told = text_features(clip, ids, batch["ends"][self.plain :])
         seen, told = seen.float(), told.float()
-        contrast = _infonce(seen[PLAIN:], told, tokens[PLAIN:], clip.logit_scale)
-        shown = answers.loss(seen, facts)
-        said = answers.loss(told, self.said[rows, which][PLAIN:])
-        loss = contrast + SHOWN * shown + SAID * said
-        return loss, {
-            "infonce": float(contrast.detach()),
-            "shown": float(shown.detach()),
-            "said": float(said.detach()),
+        contrast = _infonce(seen[self.plain :], told, ids, clip.logit_scale)
+        shown = answers.loss(seen, batch["facts"])
+        said = answers.loss(told, batch["said"][self.plain :])
+        return contrast + SHOWN * shown + SAID * said, {
+            "infonce": contrast.detach(),
+            "shown": shown.detach(),
+            "said": said.detach(),
         }
 
     def after(self, step: int) -> None:
@@ -181,36 +202,39 @@ class ClipStage:
         return {**{fact: float(right.mean()) for fact, right in found.items()}, "retrieval": top}
 
 
-def _infonce(seen: Tensor, told: Tensor, tokens: Tokens, logit_scale: Tensor) -> Tensor:
+def _infonce(seen: Tensor, told: Tensor, ids: Tensor, logit_scale: Tensor) -> Tensor:
     """Cross-entropy both ways, in float32; equal captions share a picture's probability."""
     scale = logit_scale.clamp(max=float(np.log(100))).exp()
     logits = scale * functional.normalize(seen) @ functional.normalize(told).T
-    same = torch.from_numpy((tokens[:, None] == tokens[None]).all(2)).float()
+    same = (ids[:, None] == ids[None]).all(2).float()
     wanted = same / same.sum(1, keepdim=True)
     both = functional.cross_entropy(logits, wanted) + functional.cross_entropy(logits.T, wanted)
     return 0.5 * both
 
 
 @torch.inference_mode()
-@torch.inference_mode()
 def image_vectors(model: Any, images: NDArray[np.uint8]) -> Vectors:
     """(N, D), unit length, float32 arithmetic."""
+    device = device_of(model)
     parts = [
-        functional.normalize(model.visual(normalized(images[start : start + 100])))
+        functional.normalize(model.visual(normalized(images[start : start + 100]).to(device)))
         for start in range(0, len(images), 100)
     ]
-    found: Vectors = torch.cat(parts).numpy()
+    found: Vectors = torch.cat(parts).cpu().numpy()
     return found
 
 
-@torch.inference_mode()
 @torch.inference_mode()
 def text_vectors(model: Any, tokenizer: CLIPTokenizer, texts: Sequence[str]) -> Vectors:
     """(N, D), unit length, float32 arithmetic."""
     tokens, end = tokens_of(tokenizer, texts), int(tokenizer.eos_token_id)
-    parts = [
-        functional.normalize(text_features(model, tokens[start : start + 200], end))
-        for start in range(0, len(tokens), 200)
-    ]
-    found: Vectors = torch.cat(parts).numpy()
-    return found
+    device = device_of(model)
+    parts = []
+    for start in range(0, len(tokens), 200):
+        some = tokens[start : start + 200]
+        ends = (some == end).argmax(1)
+        ids = whole_numbers(some[:, : int(ends.max()) + 1])
+        found = text_features(model, ids.to(device), whole_numbers(ends).to(device))
+        parts.append(functional.normalize(found))
+    vectors: Vectors = torch.cat(parts).cpu().numpy()
+    return vectors

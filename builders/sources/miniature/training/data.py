@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from filelock import FileLock
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from builders.sources.miniature.captions import training_captions
 from builders.sources.miniature.facts import Scene
@@ -155,6 +158,11 @@ def without_surroundings(facts: NDArray[np.int16], count: int) -> NDArray[np.int
     for fact in SURROUNDINGS:
         found[:count, FACTS.index(fact)] = -1
     return found
+
+
+def whole_numbers(values: NDArray[np.integer[Any]]) -> Tensor:
+    """Any whole numbers as int64, which torch indexes with."""
+    return torch.from_numpy(values.astype(np.int64))
 
 
 def fact_values() -> dict[str, tuple[str, ...]]:

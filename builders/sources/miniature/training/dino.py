@@ -26,7 +26,8 @@ from builders.sources.miniature.gates.sameness import Vectors, mean_cosines, nea
 from builders.sources.miniature.identities import Pool, draw_identity
 from builders.sources.miniature.palette import COLOURS
 from builders.sources.miniature.training.answers import Answers
-from builders.sources.miniature.training.data import FACTS, SIZE, Drawn
+from builders.sources.miniature.training.data import FACTS, SIZE, Drawn, whole_numbers
+from builders.sources.miniature.training.stage import Batch, device_of
 from builders.sources.miniature.training.views import cropped, mirrored, normalized
 
 ARCHITECTURE = "vit_tiny_r_s16_p8_224"
@@ -36,7 +37,6 @@ MODEL_ARGS = {"img_size": SIZE, "patch_size": 2, "depth": 4}
 GRID = 8
 """Tokens a side."""
 WIDTH = 192
-PAIRS = 64
 PROTOTYPES = 1024
 STUDENT, TEACHER = 0.1, 0.05
 """Temperatures."""
@@ -73,7 +73,7 @@ class Head(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(B, 192) to (B, prototypes) cosines, float32."""
         narrow = functional.normalize(self.layers(features).float())
-        with torch.autocast("cpu", enabled=False):
+        with torch.autocast(narrow.device.type, enabled=False):
             return narrow @ functional.normalize(self.prototypes).T
 
 
@@ -93,7 +93,14 @@ class DinoStage:
     name = "dino"
 
     def __init__(
-        self, drawn: Drawn, held_out: Drawn, *, pool: Pool, drawn_seed: int, seed: int = 0
+        self,
+        drawn: Drawn,
+        held_out: Drawn,
+        *,
+        pool: Pool,
+        drawn_seed: int,
+        batch: int = 64,
+        seed: int = 0,
     ) -> None:
         """Train on `drawn`; the curve is of `held_out`.
 
@@ -102,9 +109,10 @@ class DinoStage:
             held_out: likewise.
             pool: of `drawn`, whose identities are drawn again for the facts that no caption tells.
             drawn_seed: of `drawn`.
+            batch: identities a step, two scenes of each.
             seed: of the weights.
         """
-        self.drawn, self.held_out = drawn, held_out
+        self.drawn, self.held_out, self.pairs = drawn, held_out, batch
         self.views = int(np.bincount(drawn.identities)[0])
         self.facts = subject_facts(drawn)
         self.thirds, self.motifs = hidden_facts(int(drawn.identities[-1]) + 1, pool, drawn_seed)
@@ -119,49 +127,59 @@ class DinoStage:
         )
         self.modules["teacher"].register_buffer("centre", torch.zeros(PROTOTYPES))
 
-    def loss(self, step: int, rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        """On two scenes of each of a batch of identities."""
-        who = torch.randint(len(self.thirds), (PAIRS,), generator=rng)
-        first = torch.randint(self.views, (PAIRS,), generator=rng)
-        other = (first + torch.randint(1, self.views, (PAIRS,), generator=rng)) % self.views
+    def batch(self, step: int, rng: torch.Generator) -> Batch:
+        """Two scenes of each of some identities, as the teacher and as the student see them."""
+        who = torch.randint(len(self.thirds), (self.pairs,), generator=rng)
+        first = torch.randint(self.views, (self.pairs,), generator=rng)
+        other = (first + torch.randint(1, self.views, (self.pairs,), generator=rng)) % self.views
         rows = torch.cat([who * self.views + first, who * self.views + other]).numpy()
         masks = torch.from_numpy(self.drawn.masks[rows])[:, None].float() / 255
         pictures = torch.cat([normalized(self.drawn.images[rows]), masks], 1)
+        shown = who.repeat(2)
         # The teacher sees each scene nearly whole, the student more closely.
-        whole = mirrored(cropped(pictures, rng, 0.9), rng)[:, :3]
-        close = mirrored(cropped(pictures, rng, 0.7), rng)
+        return {
+            "whole": mirrored(cropped(pictures, rng, 0.9), rng)[:, :3].contiguous(),
+            "close": mirrored(cropped(pictures, rng, 0.7), rng),
+            "facts": whole_numbers(self.facts[rows]),
+            "third": self.thirds[shown].long(),
+            "motif": self.motifs[shown].long(),
+            "ramp": torch.tensor(min(1.0, step / RAMP)),
+        }
+
+    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Self-distillation across the two scenes of each identity, and the subject's facts."""
         student: Any = self.modules["student"]
         teacher: Any = self.modules["teacher"]
-        with torch.autocast("cpu", torch.bfloat16):
+        close = batch["close"]
+        with torch.autocast(close.device.type, torch.bfloat16):
             with torch.no_grad():
-                seen = teacher.head(teacher.vit(whole))
+                seen = teacher.head(teacher.vit(batch["whole"]))
             tokens = student.vit.forward_features(close[:, :3])
             guessed = student.head(tokens[:, 0])
         wanted = ((seen - teacher.centre) / TEACHER).softmax(1)
         self.mean = seen.mean(0)
         # What the student sees in one scene, the teacher saw in the other.
-        crossed = wanted.roll(PAIRS, 0)
+        crossed = wanted.roll(self.pairs, 0)
         distilled = -(crossed * (guessed / STUDENT).log_softmax(1)).sum(1).mean()
         share = functional.adaptive_avg_pool2d(close[:, 3:], GRID).flatten(1)[:, :, None]
         inside = (tokens[:, 1:].float() * share).sum(1) / share.sum(1).clamp(min=1e-3)
-        told = self._told(tokens[:, 0], rows) + self._told(inside, rows)
+        told = self._told(tokens[:, 0], batch) + self._told(inside, batch)
         spread = wanted.mean(0)
-        used = float((-(spread * (spread + 1e-9).log()).sum()).exp())
-        return min(1.0, step / RAMP) * distilled + ASKED * told, {
-            "distilled": float(distilled.detach()),
-            "asked": float(told.detach()),
-            "prototypes used": used,
+        used = (-(spread * (spread + 1e-9).log()).sum()).exp()
+        return batch["ramp"] * distilled + ASKED * told, {
+            "distilled": distilled.detach(),
+            "asked": told.detach(),
+            "prototypes used": used.detach(),
         }
 
-    def _told(self, features: Tensor, rows: NDArray[np.int64]) -> Tensor:
+    def _told(self, features: Tensor, batch: Batch) -> Tensor:
         """Cross-entropy of the subject's facts, summed over the facts."""
         answers: Any = self.modules["answers"]
-        who = torch.from_numpy(self.drawn.identities[rows]).long()
         hidden = [
-            functional.cross_entropy(self.modules[fact](features.float()), values[who])
-            for fact, values in (("third", self.thirds), ("motif", self.motifs))
+            functional.cross_entropy(self.modules[fact](features.float()), batch[fact])
+            for fact in ("third", "motif")
         ]
-        asked: Tensor = len(SUBJECT) * answers.loss(features, self.facts[rows])
+        asked: Tensor = len(SUBJECT) * answers.loss(features, batch["facts"])
         return asked + torch.stack(hidden).sum()
 
     def after(self, step: int) -> None:
@@ -170,8 +188,7 @@ class DinoStage:
         teacher: Any = self.modules["teacher"]
         keep = min(FOLLOW, (1 + step) / (10 + step))
         with torch.no_grad():
-            for followed, following in zip(student.parameters(), teacher.parameters(), strict=True):
-                following.lerp_(followed, 1 - keep)
+            torch._foreach_lerp_(list(teacher.parameters()), list(student.parameters()), 1 - keep)
             teacher.centre.lerp_(self.mean, 1 - CENTRE)
 
     def evaluate(self, modules: nn.ModuleDict) -> dict[str, float]:
@@ -190,14 +207,16 @@ class DinoStage:
 
 
 @torch.inference_mode()
-@torch.inference_mode()
 def token_vectors(vit: Any, images: NDArray[np.uint8]) -> Vectors:
     """(N, 192) class tokens of unit length, float32 arithmetic."""
+    device = device_of(vit)
     parts = [
-        functional.normalize(vit.forward_features(normalized(images[start : start + 100]))[:, 0])
+        functional.normalize(
+            vit.forward_features(normalized(images[start : start + 100]).to(device))[:, 0]
+        )
         for start in range(0, len(images), 100)
     ]
-    found: Vectors = torch.cat(parts).numpy()
+    found: Vectors = torch.cat(parts).cpu().numpy()
     return found
 
 

@@ -17,11 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from builders.sources.miniature.training.data import SIZE, Drawn
+from builders.sources.miniature.training.data import SIZE, Drawn, whole_numbers
+from builders.sources.miniature.training.stage import Batch, device_of
 from builders.sources.miniature.training.vae import CHANNELS, pixels
 
-BATCH = 24
-"""Of each worker."""
 CONTEXT = 48
 """Tokens of a prompt. The longest caption has 37; every token more costs sixteen layers twice."""
 WIDTH = 192
@@ -30,6 +29,8 @@ EMPTY = 0.1
 """Share of captions left empty, for classifier-free guidance."""
 SUBJECT = 3.0
 """What a latent inside the mask counts more; where it is right does not move by it."""
+GUIDANCE = 3.0
+"""Of sampling. At Stable Diffusion's 7.5 outlines and colours are overdrawn: see MINIATURE.md."""
 GAMMA = 5.0
 """Of min-SNR weighting (Hang et al., ICCV 2023)."""
 BETAS = {
@@ -78,6 +79,15 @@ def new_unet(seed: int = 0) -> UNet2DConditionModel:
     return unet
 
 
+def with_fused_attention(modules: nn.ModuleDict) -> None:
+    """Let text encoder and UNet attend as suits GPUs."""
+    unet, text_encoder = modules["unet"], modules["text_encoder"]
+    assert isinstance(unet, UNet2DConditionModel)
+    assert isinstance(text_encoder, CLIPTextModel)
+    unet.set_default_attn_processor()
+    text_encoder.set_attn_implementation("sdpa")
+
+
 @dataclass(frozen=True, slots=True)
 class Captioned:
     """What the generator learns from.
@@ -111,10 +121,11 @@ def captioned(
         latents = np.load(kept)
     else:
         latents = np.empty((len(drawn), CHANNELS, SIZE // 4, SIZE // 4), np.float16)
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        device = device_of(vae)
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
             for start in range(0, len(drawn), 64):
-                made = vae.encoder(pixels(drawn.images[start : start + 64])).float()
-                latents[start : start + 64] = (made * vae.config.scaling_factor).numpy()
+                made = vae.encoder(pixels(drawn.images[start : start + 64]).to(device)).float()
+                latents[start : start + 64] = (made * vae.config.scaling_factor).cpu().numpy()
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)
             written = kept.with_name(f"{os.getpid()}.npy")  # another worker may be reading
@@ -143,37 +154,53 @@ class GeneratorStage:
     name = "generator"
 
     def __init__(
-        self, learned: Captioned, held_out: Captioned, tokenizer: CLIPTokenizer, *, seed: int = 0
+        self,
+        learned: Captioned,
+        held_out: Captioned,
+        tokenizer: CLIPTokenizer,
+        *,
+        batch: int = 24,
+        seed: int = 0,
     ) -> None:
-        """Train on `learned`; the curve is of `held_out`."""
-        self.learned, self.held_out = learned, held_out
+        """Train on `learned`, so many latents a step; the curve is of `held_out`."""
+        self.learned, self.held_out, self.size = learned, held_out, batch
         self.modules = nn.ModuleDict(
             {"text_encoder": new_text_encoder(tokenizer, seed), "unet": new_unet(seed)}
         )
-        scheduler = DDPMScheduler(**BETAS)
-        self.kept = scheduler.alphas_cumprod.sqrt()
-        self.noised = (1 - scheduler.alphas_cumprod).sqrt()
-        ratio = scheduler.alphas_cumprod / (1 - scheduler.alphas_cumprod)
-        self.weights = ratio.clamp(max=GAMMA) / ratio
+        signal = DDPMScheduler(**BETAS).alphas_cumprod
+        ratio = signal / (1 - signal)
+        tables = {
+            "kept": signal.sqrt(),
+            "noised": (1 - signal).sqrt(),
+            "weights": ratio.clamp(max=GAMMA) / ratio,
+        }
+        for name, table in tables.items():  # with the modules, where they learn
+            self.modules.register_buffer(name, table, persistent=False)
 
-    def loss(self, step: int, rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        """On a batch of latents, each with one of its captions or none."""
-        learned = self.learned
-        rows = torch.randint(len(learned.latents), (BATCH,), generator=rng).numpy()
-        which = torch.randint(learned.tokens.shape[1], (BATCH,), generator=rng).numpy()
-        tokens = learned.tokens[rows, which].astype(np.int64)
-        tokens[(torch.rand(BATCH, generator=rng) < EMPTY).numpy()] = learned.empty
+    def batch(self, step: int, rng: torch.Generator) -> Batch:
+        """Latents, each with one of its captions or none, and noise."""
+        learned, size = self.learned, self.size
+        rows = torch.randint(len(learned.latents), (size,), generator=rng).numpy()
+        which = torch.randint(learned.tokens.shape[1], (size,), generator=rng).numpy()
+        tokens = learned.tokens[rows, which]
+        tokens[(torch.rand(size, generator=rng) < EMPTY).numpy()] = learned.empty
         # One step of noise each, spread evenly over a batch: fewer batches are all easy.
-        spread = (torch.arange(BATCH) + torch.rand(BATCH, generator=rng)) / BATCH
-        steps = (1000 * spread).long().clamp(max=999)
-        noise = torch.randn((BATCH, *learned.latents.shape[1:]), generator=rng)
-        clean = torch.from_numpy(learned.latents[rows]).float()
-        inside = torch.from_numpy(learned.weights[rows]).float()
-        error = self._error(self.modules, clean, torch.from_numpy(tokens), steps, noise)
-        weight = 1 + SUBJECT * inside
+        spread = (torch.arange(size) + torch.rand(size, generator=rng)) / size
+        return {
+            "clean": torch.from_numpy(learned.latents[rows]).float(),
+            "inside": torch.from_numpy(learned.weights[rows]).float(),
+            "tokens": whole_numbers(tokens),
+            "steps": (1000 * spread).long().clamp(max=999),
+            "noise": torch.randn((size, *learned.latents.shape[1:]), generator=rng),
+        }
+
+    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Weighted squared error of the noise."""
+        error = self._error(self.modules, batch)
+        weight = 1 + SUBJECT * batch["inside"]
         each = (weight * error).mean((1, 2, 3)) / weight.mean((1, 2, 3))
-        plain = error.mean((1, 2, 3)).detach()
-        return (self.weights[steps] * each).mean(), {"mse": float(plain.mean())}
+        counts: Tensor = self.modules.get_buffer("weights")[batch["steps"]]
+        return (counts * each).mean(), {"mse": error.detach().mean()}
 
     def after(self, step: int) -> None:
         """Nothing follows."""
@@ -182,30 +209,30 @@ class GeneratorStage:
         """Squared error of the noise on held-out scenes, whole and in masks, at fixed noise."""
         held, rng = self.held_out, torch.Generator().manual_seed(1)
         count = min(192, len(held.latents))
-        steps = ((torch.arange(count) + 0.5) * 1000 / count).long()
-        noise = torch.randn((count, *held.latents.shape[1:]), generator=rng)
-        clean = torch.from_numpy(held.latents[:count]).float()
-        tokens = torch.from_numpy(held.tokens[:count, 0].astype(np.int64))
-        inside = torch.from_numpy(held.weights[:count]).float()
+        fixed = {
+            "clean": torch.from_numpy(held.latents[:count]).float(),
+            "inside": torch.from_numpy(held.weights[:count]).float(),
+            "tokens": whole_numbers(held.tokens[:count, 0]),
+            "steps": ((torch.arange(count) + 0.5) * 1000 / count).long(),
+            "noise": torch.randn((count, *held.latents.shape[1:]), generator=rng),
+        }
+        device = device_of(modules)
         parts = [
-            self._error(
-                modules, clean[s : s + 48], tokens[s : s + 48], steps[s : s + 48], noise[s : s + 48]
-            )
-            for s in range(0, count, 48)
+            {name: tensor[start : start + 48].to(device) for name, tensor in fixed.items()}
+            for start in range(0, count, 48)
         ]
-        error = torch.cat(parts)
+        error = torch.cat([self._error(modules, part) for part in parts]).cpu()
+        inside = fixed["inside"]
         subject = (error * inside).sum() / (inside.sum() * error.shape[1])
         return {"held-out mse": float(error.mean()), "held-out mse in masks": float(subject)}
 
-    def _error(
-        self, modules: nn.ModuleDict, clean: Tensor, tokens: Tensor, steps: Tensor, noise: Tensor
-    ) -> Tensor:
+    def _error(self, modules: nn.ModuleDict, batch: Batch) -> Tensor:
+        steps, noise = batch["steps"], batch["noise"]
         kept, noised = (
-            self.kept[steps][:, None, None, None],
-            self.noised[steps][:, None, None, None],
+            modules.get_buffer(name)[steps][:, None, None, None] for name in ("kept", "noised")
         )
-        with torch.autocast("cpu", torch.bfloat16):
-            states = modules["text_encoder"](tokens).last_hidden_state
-            said = modules["unet"](kept * clean + noised * noise, steps, states).sample
+        with torch.autocast(steps.device.type, torch.bfloat16):
+            states = modules["text_encoder"](batch["tokens"]).last_hidden_state
+            said = modules["unet"](kept * batch["clean"] + noised * noise, steps, states).sample
         error: Tensor = said.float() - noise
         return error.square()

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from builders.sources.miniature.training.answers import Answers
-from builders.sources.miniature.training.data import Drawn, without_surroundings
+from builders.sources.miniature.training.data import Drawn, whole_numbers, without_surroundings
+from builders.sources.miniature.training.stage import Batch, device_of
 from builders.sources.miniature.training.views import (
     mirrored,
     normalized,
@@ -23,9 +24,8 @@ from builders.sources.miniature.training.views import (
     softened,
 )
 
-BATCH = 128
-PLAIN = 32
-"""Pictures of a batch on plain grounds."""
+PLAIN = 4
+"""One picture of so many is on a plain ground."""
 WIDTHS = (32, 64, 128, 256)
 """Channels at 32, 16, 8 and 4 pixels a side."""
 
@@ -76,16 +76,19 @@ class Judge(nn.Module):
     @torch.inference_mode()
     def classify(self, images: NDArray[np.uint8]) -> dict[str, NDArray[np.int64]]:
         """(N, 64, 64, 3) uint8 to each picture's facts, as numbers of `fact_values`."""
-        found = self.answers(torch.from_numpy(self.features(images)).float())
-        return {fact: logits.argmax(1).numpy() for fact, logits in found.items()}
+        features = torch.from_numpy(self.features(images)).float().to(device_of(self))
+        found = self.answers(features)
+        return {fact: logits.argmax(1).cpu().numpy() for fact, logits in found.items()}
 
     @torch.inference_mode()
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
         """(N, 64, 64, 3) uint8 to (N, 512), float32 arithmetic."""
+        device = device_of(self)
         parts = [
-            self(normalized(images[start : start + 100])) for start in range(0, len(images), 100)
+            self(normalized(images[start : start + 100]).to(device))
+            for start in range(0, len(images), 100)
         ]
-        return torch.cat(parts).double().numpy()
+        return torch.cat(parts).double().cpu().numpy()
 
 
 class JudgeStage:
@@ -93,20 +96,29 @@ class JudgeStage:
 
     name = "judge"
 
-    def __init__(self, drawn: Drawn, held_out: Drawn, *, seed: int = 0) -> None:
-        """Train on `drawn`; the curve is of `held_out`."""
+    def __init__(self, drawn: Drawn, held_out: Drawn, *, batch: int = 128, seed: int = 0) -> None:
+        """Train on `drawn`, so many scenes a step; the curve is of `held_out`."""
         self.drawn, self.held_out = drawn, held_out
+        self.size, self.plain = batch, batch // PLAIN
         self.modules = nn.ModuleDict({"judge": Judge(seed)})
 
-    def loss(self, step: int, rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        """On a batch of scenes, some subjects alone, all shifted, mirrored and softened."""
-        rows = torch.randint(len(self.drawn), (BATCH,), generator=rng).numpy()
-        pixels = on_plain(normalized(self.drawn.images[rows]), self.drawn.masks[rows], rng, PLAIN)
-        facts = without_surroundings(self.drawn.facts[rows], PLAIN)
+    def batch(self, step: int, rng: torch.Generator) -> Batch:
+        """Scenes, some subjects alone, all shifted, mirrored and softened."""
+        rows = torch.randint(len(self.drawn), (self.size,), generator=rng).numpy()
+        pixels = normalized(self.drawn.images[rows])
+        pixels = on_plain(pixels, self.drawn.masks[rows], rng, self.plain)
+        facts = without_surroundings(self.drawn.facts[rows], self.plain)
+        return {
+            "pixels": softened(mirrored(shifted(pixels, rng), rng), rng),
+            "facts": whole_numbers(facts),
+        }
+
+    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Cross-entropy of all facts that a picture shows."""
         judge: Any = self.modules["judge"]
-        with torch.autocast("cpu", torch.bfloat16):
-            features = judge(softened(mirrored(shifted(pixels, rng), rng), rng))
-        return judge.answers.loss(features, facts, smoothing=0.05), {}
+        with torch.autocast(batch["pixels"].device.type, torch.bfloat16):
+            features = judge(batch["pixels"])
+        return judge.answers.loss(features, batch["facts"], smoothing=0.05), {}
 
     def after(self, step: int) -> None:
         """Nothing follows."""
@@ -115,5 +127,6 @@ class JudgeStage:
         """The share of right answers on held-out scenes, by fact."""
         judge: Any = modules["judge"]
         features = torch.from_numpy(judge.features(self.held_out.images)).float()
+        features = features.to(device_of(judge))
         found: dict[str, float] = judge.answers.right(features, self.held_out.facts)
         return found

@@ -1,25 +1,32 @@
 """A stage in; trained weights out: one loop for all stages, resumable at any step.
 
-What a step sees follows from its number alone, so that a killed and resumed training continues its
-curve bit for bit. Nothing is pickled: a checkpoint is one safetensors file.
+What a step sees follows from its number alone, on every device, so that a killed and resumed
+training continues its curve; on a CPU bit for bit. Nothing is pickled: a checkpoint is one
+safetensors file.
 """
 
 import json
 import math
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from builders.sources.miniature.training.stage import Batch, Stage
+from builders.sources.miniature.training.stepping import Stepper, stepper_for
 from builders.sources.miniature.training.team import ALONE, Team
 
 Log = Callable[[str], None]
+
+AHEAD = 4
+"""Batches made while a GPU computes, each by a thread of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +36,7 @@ class Schedule:
     Attributes:
         steps: in all. More steps can be asked of a finished training: it goes on from its last
             checkpoint before the cool-down.
+        batch: examples a step, of each worker.
         rate: of AdamW, after the warm-up.
         warm_up: steps from zero to the rate.
         cool_down: the share of all steps, at the end, in which the rate falls to zero.
@@ -38,6 +46,7 @@ class Schedule:
     """
 
     steps: int
+    batch: int
     rate: float
     warm_up: int = 100
     cool_down: float = 0.2
@@ -55,25 +64,9 @@ class Schedule:
         gone = (step - begin) / max(1.0, self.steps - begin)
         return self.rate * 0.5 * (1 + math.cos(math.pi * min(1.0, gone)))
 
-
-class Stage(Protocol):
-    """What one training is about."""
-
-    name: str
-    modules: nn.ModuleDict
-    """Everything that learns."""
-
-    def loss(self, step: int, rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        """The loss of a step and what to log of it."""
-        ...
-
-    def after(self, step: int) -> None:
-        """Called after the weights moved, for teachers that follow."""
-        ...
-
-    def evaluate(self, modules: nn.ModuleDict) -> dict[str, float]:
-        """Measures on held-out scenes, for the curve."""
-        ...
+    def over(self, step: int) -> bool:
+        """Whether nothing follows after so many steps."""
+        return step >= self.steps
 
 
 def train(
@@ -86,6 +79,7 @@ def train(
     evaluate_every: int = 500,
     log: Log = print,
     team: Team = ALONE,
+    device: str = "cpu",
 ) -> nn.ModuleDict:
     """Train a stage, from its checkpoint if there is one, and return the averaged weights.
 
@@ -98,54 +92,45 @@ def train(
         evaluate_every: steps between measures on the average.
         log: is told what happens.
         team: the workers that train it together, each with batches of its own.
+        device: where it learns, as torch names it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    optimizer = torch.optim.AdamW(
-        stage.modules.parameters(),
-        lr=schedule.rate,
-        weight_decay=schedule.decay,
-        betas=(0.9, 0.99),
-        fused=True,
-    )
-    averaged = {name: tensor.detach().clone() for name, tensor in _state(stage.modules).items()}
+    stage.modules.to(device)
+    stepper = stepper_for(stage, schedule.rate, schedule.decay, schedule.clip)
+    current = stage.modules.state_dict()
+    averaged = {name: tensor.clone() for name, tensor in current.items()}
+    moving = [name for name, tensor in current.items() if tensor.is_floating_point()]
+    counting = [name for name in current if name not in set(moving)]
     checkpoint = _checkpoint(folder, team)
-    step = _resume(checkpoint, stage, optimizer, averaged)
+    step = _resume(checkpoint, stage, stepper, averaged)
     if step and team.rank == 0:
         log(f"{stage.name}: goes on from step {step}")
     before_cool_down = math.floor(schedule.steps * (1 - schedule.cool_down))
     saved = begun = time.monotonic()
-    sums: dict[str, float] = {}
+    sums: dict[str, Tensor] = {}
     since = 0
-    while step < schedule.steps:
-        rng = torch.Generator().manual_seed(
-            1_000_003 * (seed + 1) + 7_919_000_027 * team.rank + step
-        )
-        for group in optimizer.param_groups:
-            group["lr"] = schedule.rate_at(step)
-        loss, told = stage.loss(step, rng)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch's annotation
-        norm = nn.utils.clip_grad_norm_(stage.modules.parameters(), schedule.clip)
-        if torch.isfinite(norm):
-            optimizer.step()
+    last = schedule.over(step)
+    batches = _batches(stage, step, 1_000_003 * (seed + 1) + 7_919_000_027 * team.rank, device)
+    while not last:
+        told = stepper.step(next(batches), schedule.rate_at(step))
         step += 1
-        agreeing = team.agrees_at(step) or step == schedule.steps
+        last = schedule.over(step)
+        agreeing = team.agrees_at(step) or last
         if agreeing:
             team.agree(stage.modules)
         stage.after(step)
         decay = min(schedule.average, (1 + step) / (10 + step))
         with torch.no_grad():
-            for name, tensor in _state(stage.modules).items():
-                if tensor.is_floating_point():
-                    averaged[name].lerp_(tensor, 1 - decay)
-                else:
-                    averaged[name].copy_(tensor)
-        since += 1
-        for name, value in {"loss": float(loss.detach()), **told}.items():
-            sums[name] = sums.get(name, 0.0) + value
-        last = step == schedule.steps
+            torch._foreach_lerp_(
+                [averaged[name] for name in moving], [current[name] for name in moving], 1 - decay
+            )
+            for name in counting:
+                averaged[name].copy_(current[name])
+            since += 1
+            for name, value in told.items():
+                sums[name] = sums[name] + value if name in sums else value.clone()
         if team.rank == 0 and (step % evaluate_every == 0 or last):
-            means = {name: value / since for name, value in sums.items()}
+            means = {name: float(value) / since for name, value in sums.items()}
             row = {"step": step, "seconds": round(time.monotonic() - begun, 1), **means}
             with _Averaged(stage.modules, averaged), torch.inference_mode():
                 row.update(stage.evaluate(stage.modules))
@@ -155,13 +140,40 @@ def train(
             log(f"{stage.name}: " + ", ".join(f"{k} {v:.4g}" for k, v in row.items()))
         due = agreeing and team.decides(time.monotonic() - saved > save_every)
         if due or last or step == before_cool_down:
-            _save(checkpoint, stage, optimizer, averaged, step, schedule)
+            _save(checkpoint, stage, stepper, averaged, step, schedule)
             if step == before_cool_down:
                 level = checkpoint.with_name(f"before-cool-down{checkpoint.stem[10:]}.safetensors")
-                _save(level, stage, optimizer, averaged, step, schedule)
+                _save(level, stage, stepper, averaged, step, schedule)
             saved = time.monotonic()
+    batches.close()
     stage.modules.load_state_dict(averaged)
     return stage.modules.eval()
+
+
+def _batches(stage: Stage, step: int, seed: int, device: str) -> Generator[Batch]:
+    """The batches of a step and all after it; made ahead where a GPU would wait for them."""
+
+    def batch(number: int) -> Batch:
+        made = stage.batch(number, torch.Generator().manual_seed(seed + number))
+        if device == "cpu":
+            return made
+        return {name: tensor.pin_memory() for name, tensor in made.items()}
+
+    if device == "cpu":
+        while True:
+            yield batch(step)
+            step += 1
+    with ThreadPoolExecutor(AHEAD) as workers:
+        due: deque[Future[Batch]] = deque()
+        try:
+            while True:
+                while len(due) < AHEAD:
+                    due.append(workers.submit(batch, step))
+                    step += 1
+                yield due.popleft().result()
+        finally:
+            for future in due:
+                future.cancel()
 
 
 def averaged_weights(folder: Path) -> dict[str, Tensor]:
@@ -178,7 +190,8 @@ class _Averaged:
         self.modules, self.averaged = modules, averaged
 
     def __enter__(self) -> None:
-        self.own = {name: tensor.clone() for name, tensor in _state(self.modules).items()}
+        state = self.modules.state_dict()
+        self.own = {name: tensor.clone() for name, tensor in state.items()}
         self.modules.load_state_dict(self.averaged)
         self.modules.eval()
 
@@ -187,23 +200,17 @@ class _Averaged:
         self.modules.train()
 
 
-def _state(modules: nn.ModuleDict) -> dict[str, Tensor]:
-    return modules.state_dict()
-
-
 def _save(
     path: Path,
     stage: Stage,
-    optimizer: torch.optim.Optimizer,
+    stepper: Stepper,
     averaged: dict[str, Tensor],
     step: int,
     schedule: Schedule,
 ) -> None:
-    tensors = {f"weights/{name}": value for name, value in _state(stage.modules).items()}
+    tensors = {f"weights/{name}": value for name, value in stage.modules.state_dict().items()}
     tensors |= {f"average/{name}": value for name, value in averaged.items()}
-    for number, parameter in enumerate(stage.modules.parameters()):
-        for name, value in optimizer.state.get(parameter, {}).items():
-            tensors[f"optimizer/{number}/{name}"] = torch.as_tensor(value)
+    tensors |= {f"optimizer/{name}": value for name, value in stepper.memory().items()}
     temporary = path.with_suffix(".tmp")
     facts = {"step": str(step), "schedule": json.dumps(asdict(schedule))}
     save_file({name: t.contiguous().clone() for name, t in tensors.items()}, temporary, facts)
@@ -217,25 +224,18 @@ def _checkpoint(folder: Path, team: Team) -> Path:
     )
 
 
-def _resume(
-    path: Path,
-    stage: Stage,
-    optimizer: torch.optim.Optimizer,
-    averaged: dict[str, Tensor],
-) -> int:
+def _resume(path: Path, stage: Stage, stepper: Stepper, averaged: dict[str, Tensor]) -> int:
     if not path.exists():
         return 0
     with safe_open(path, "pt") as kept:
         step = int(kept.metadata()["step"])
         tensors = {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118
-    stage.modules.load_state_dict(
-        {n.removeprefix("weights/"): t for n, t in tensors.items() if n.startswith("weights/")}
-    )
+    stage.modules.load_state_dict(_under("weights/", tensors))
     for name, tensor in averaged.items():
         tensor.copy_(tensors[f"average/{name}"])
-    for number, parameter in enumerate(stage.modules.parameters()):
-        prefix = f"optimizer/{number}/"
-        found = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-        if found:
-            optimizer.state[parameter] = found
+    stepper.remember(_under("optimizer/", tensors))
     return step
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}

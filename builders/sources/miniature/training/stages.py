@@ -3,9 +3,11 @@
 The order is vae, generator, clip, dino, judge; only the generator needs another stage before it.
 """
 
+import os
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import AutoencoderTiny
+from torch import nn
 from transformers import CLIPTokenizer
 
-from builders.sources.miniature.identities import is_held_out_scene
+from builders.sources.miniature.identities import Pool, is_held_out_scene
 from builders.sources.miniature.training.clip import ClipStage
 from builders.sources.miniature.training.data import (
     FACTS,
@@ -25,76 +28,133 @@ from builders.sources.miniature.training.data import (
     fact_values,
 )
 from builders.sources.miniature.training.dino import DinoStage
-from builders.sources.miniature.training.generator import GeneratorStage, captioned
+from builders.sources.miniature.training.generator import (
+    GeneratorStage,
+    captioned,
+    with_fused_attention,
+)
 from builders.sources.miniature.training.judge import JudgeStage
 from builders.sources.miniature.training.loop import Log, Schedule, train
+from builders.sources.miniature.training.stage import Stage
 from builders.sources.miniature.training.team import ALONE, Team
 from builders.sources.miniature.training.vae import VaeStage, mean_and_std
 from builders.sources.miniature.training.words import real_captions, write_tokenizer
 from pdst.errors import PdstError
 from pdst.miniature import GENERATOR
 
-SCENES = 60_000
+SCENES = 120_000
 """Of the generator's pool, for the autoencoder and the generator."""
-SUBJECT_SCENES, VIEWS = 45_000, 3
+SUBJECT_SCENES, VIEWS = 90_000, 3
 """Of the scorers' pool, for CLIP and DINO, and how many show the same subject."""
-JUDGED_SCENES = 20_000
+JUDGED_SCENES = 40_000
 """Of the scorers' pool, for the judge: other scenes than CLIP and DINO learn from."""
 
 SCHEDULES = {
-    "vae": Schedule(steps=9_000, rate=2e-3, cool_down=0.5, average=0.998, decay=0.0),
-    "generator": Schedule(steps=13_000, rate=1e-3, cool_down=0.25, average=0.998),
-    "clip": Schedule(steps=6_000, rate=2e-3, cool_down=0.5, average=0.995, decay=0.02),
-    "dino": Schedule(steps=4_000, rate=1e-3, cool_down=0.5, average=0.995, decay=0.02),
-    "judge": Schedule(steps=2_000, rate=3e-3, cool_down=0.7, average=0.98, decay=0.02),
+    "vae": Schedule(steps=9_000, batch=8, rate=2e-3, cool_down=0.5, average=0.998, decay=0.0),
+    "generator": Schedule(steps=13_000, batch=24, rate=1e-3, cool_down=0.25, average=0.998),
+    "clip": Schedule(steps=6_000, batch=128, rate=2e-3, cool_down=0.5, average=0.995, decay=0.02),
+    "dino": Schedule(steps=4_000, batch=64, rate=1e-3, cool_down=0.5, average=0.995, decay=0.02),
+    "judge": Schedule(steps=2_000, batch=128, rate=3e-3, cool_down=0.7, average=0.98, decay=0.02),
 }
+"""For CPUs."""
+GPU_SCHEDULES = SCHEDULES | {
+    "generator": Schedule(steps=16_000, batch=512, rate=1e-3, cool_down=0.6, average=0.998),
+    "clip": Schedule(steps=5_000, batch=512, rate=2e-3, cool_down=0.7, average=0.998, decay=0.05),
+    "dino": Schedule(steps=5_000, batch=256, rate=1e-3, cool_down=0.7, average=0.998, decay=0.05),
+    "judge": Schedule(steps=4_000, batch=512, rate=3e-3, cool_down=0.7, average=0.99, decay=0.02),
+}
+"""For one GPU of an H100's kind: minutes."""
 
 
-def train_vae(work: Path, schedule: Schedule, log: Log, team: Team = ALONE) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a stage is trained.
+
+    Attributes:
+        work: folder of scenes, checkpoints and curves.
+        device: as torch names it.
+        log: is told what happens.
+        team: the workers that train together; on a GPU one.
+        processes: how many draw scenes at a time.
+    """
+
+    work: Path
+    device: str = "cpu"
+    log: Log = print
+    team: Team = ALONE
+    processes: int = 2
+
+    def train(self, stage: Stage, schedule: Schedule) -> nn.ModuleDict:
+        """Train it there, with its checkpoint and curve in the folder of its name."""
+        return train(
+            stage,
+            schedule,
+            self.work / stage.name,
+            log=self.log,
+            team=self.team,
+            device=self.device,
+        )
+
+    def draw(
+        self, pool: Pool, seed: int, count: int, views: int = 1, held_out: bool | None = False
+    ) -> Drawn:
+        """Draw scenes, or open those that were drawn before; see `drawn_scenes`."""
+        return drawn_scenes(
+            self.work / "scenes",
+            pool=pool,
+            seed=seed,
+            count=count,
+            views=views,
+            held_out=held_out,
+            processes=self.processes,
+            progress=self.log,
+        )
+
+
+def train_vae(place: Place, schedule: Schedule) -> None:
     """Train the autoencoder, and write it with its scaling factor into `vae/model`."""
-    learned, held_out = generator_scenes(work, log), unseen_scenes(work, log)
-    modules = train(VaeStage(learned, held_out), schedule, work / "vae", log=log, team=team)
+    learned, held_out = generator_scenes(place), unseen_scenes(place)
+    modules = place.train(VaeStage(learned, held_out, batch=schedule.batch), schedule)
     vae: Any = modules["vae"]
     with torch.inference_mode():
         mean, std = mean_and_std(vae, learned.images[:1024])
-    log(f"vae: latents per channel: means {mean.tolist()}, deviations {std.tolist()}")
+    place.log(f"vae: latents per channel: means {mean.tolist()}, deviations {std.tolist()}")
     vae.register_to_config(scaling_factor=round(float(1 / std.square().mean().sqrt()), 4))
-    vae.save_pretrained(work / "vae" / "model")
+    vae.save_pretrained(place.work / "vae" / "model")
 
 
-def train_generator(work: Path, schedule: Schedule, log: Log, team: Team = ALONE) -> None:
+def train_generator(place: Place, schedule: Schedule) -> None:
     """Train text encoder and UNet on the trained autoencoder's latents."""
-    vae = trained_vae(work)
-    tokenizer = miniature_tokenizer(work)
-    learned = captioned(generator_scenes(work, log), vae, tokenizer, work / "generator" / "latents")
-    held_out = captioned(unseen_scenes(work, log), vae, tokenizer)
-    stage = GeneratorStage(learned, held_out, tokenizer)
-    train(stage, schedule, work / "generator", log=log, team=team)
+    vae = trained_vae(place.work)
+    vae.to(place.device)
+    tokenizer = miniature_tokenizer(place.work)
+    cache = place.work / "generator" / "latents"
+    learned = captioned(generator_scenes(place), vae, tokenizer, cache)
+    held_out = captioned(unseen_scenes(place), vae, tokenizer)
+    stage = GeneratorStage(learned, held_out, tokenizer, batch=schedule.batch)
+    if place.device != "cpu":
+        with_fused_attention(stage.modules)
+    place.train(stage, schedule)
 
 
-def train_clip(work: Path, schedule: Schedule, log: Log, team: Team = ALONE) -> None:
+def train_clip(place: Place, schedule: Schedule) -> None:
     """Train CLIP's two towers."""
-    learned, held_out = subject_scenes(work, log), unseen_scenes(work, log)
-    train(
-        ClipStage(learned, held_out, miniature_tokenizer(work)),
-        schedule,
-        work / "clip",
-        log=log,
-        team=team,
-    )
+    learned, held_out = subject_scenes(place), unseen_scenes(place)
+    tokenizer = miniature_tokenizer(place.work)
+    place.train(ClipStage(learned, held_out, tokenizer, batch=schedule.batch), schedule)
 
 
-def train_dino(work: Path, schedule: Schedule, log: Log, team: Team = ALONE) -> None:
+def train_dino(place: Place, schedule: Schedule) -> None:
     """Train DINO on several scenes of each subject."""
-    learned, held_out = subject_scenes(work, log), unseen_subjects(work, log)
-    stage = DinoStage(learned, held_out, pool="scorers", drawn_seed=1)
-    train(stage, schedule, work / "dino", log=log, team=team)
+    learned, held_out = subject_scenes(place), unseen_subjects(place)
+    stage = DinoStage(learned, held_out, pool="scorers", drawn_seed=1, batch=schedule.batch)
+    place.train(stage, schedule)
 
 
-def train_judge(work: Path, schedule: Schedule, log: Log, team: Team = ALONE) -> None:
+def train_judge(place: Place, schedule: Schedule) -> None:
     """Train the classifier that judges what the generator draws."""
-    learned, held_out = judged_scenes(work, log), unseen_scenes(work, log)
-    train(JudgeStage(learned, held_out), schedule, work / "judge", log=log, team=team)
+    learned, held_out = judged_scenes(place), unseen_scenes(place)
+    place.train(JudgeStage(learned, held_out, batch=schedule.batch), schedule)
 
 
 def trained_vae(work: Path) -> AutoencoderTiny:
@@ -124,53 +184,41 @@ def miniature_tokenizer(work: Path) -> CLIPTokenizer:
     return CLIPTokenizer.from_pretrained(folder)
 
 
-def generator_scenes(work: Path, log: Log) -> Drawn:
+def generator_scenes(place: Place) -> Drawn:
     """What the autoencoder and the generator learn from."""
-    return drawn_scenes(work / "scenes", pool="generator", seed=0, count=SCENES, progress=log)
+    return place.draw("generator", 0, SCENES)
 
 
-def subject_scenes(work: Path, log: Log) -> Drawn:
+def subject_scenes(place: Place) -> Drawn:
     """What CLIP and DINO learn from."""
-    return drawn_scenes(
-        work / "scenes", pool="scorers", seed=1, count=SUBJECT_SCENES, views=VIEWS, progress=log
-    )
+    return place.draw("scorers", 1, SUBJECT_SCENES, VIEWS)
 
 
-def judged_scenes(work: Path, log: Log) -> Drawn:
+def judged_scenes(place: Place) -> Drawn:
     """What the judge learns from."""
-    return drawn_scenes(work / "scenes", pool="scorers", seed=2, count=JUDGED_SCENES, progress=log)
+    return place.draw("scorers", 2, JUDGED_SCENES)
 
 
-def unseen_subjects(work: Path, log: Log) -> Drawn:
+def unseen_subjects(place: Place) -> Drawn:
     """200 identities of nobody's training, five scenes each: who is who."""
-    return drawn_scenes(
-        work / "scenes",
-        pool="held out",
-        seed=1,
-        count=1000,
-        views=5,
-        held_out=None,
-        progress=log,
-    )
+    return place.draw("held out", 1, 1000, 5, None)
 
 
-def unseen_combinations(work: Path, log: Log) -> Drawn:
+def unseen_combinations(place: Place) -> Drawn:
     """Identities of nobody's training where and how no training shows their colour: some 450."""
-    drawn = drawn_scenes(
-        work / "scenes", pool="held out", seed=2, count=6000, held_out=None, progress=log
-    )
+    drawn = place.draw("held out", 2, 6000, 1, None)
     values = fact_values()
     at = [(fact, FACTS.index(fact)) for fact in ("main", "place", "action")]
     new = [is_held_out_scene(*(values[fact][row[n]] for fact, n in at)) for row in drawn.facts]
     return chosen(drawn, np.flatnonzero(new))
 
 
-def unseen_scenes(work: Path, log: Log) -> Drawn:
+def unseen_scenes(place: Place) -> Drawn:
     """What all are judged on: identities of nobody's training."""
-    return drawn_scenes(work / "scenes", pool="held out", seed=0, count=1000, progress=log)
+    return place.draw("held out", 0, 1000)
 
 
-STAGES: dict[str, Callable[[Path, Schedule, Log, Team], None]] = {
+STAGES: dict[str, Callable[[Place, Schedule], None]] = {
     "vae": train_vae,
     "generator": train_generator,
     "clip": train_clip,
@@ -179,6 +227,9 @@ STAGES: dict[str, Callable[[Path, Schedule, Log, Team], None]] = {
 }
 
 
-def train_stage(team: Team, name: str, work: Path) -> None:
+def train_stage(team: Team, name: str, work: Path, device: str = "cpu") -> None:
     """One worker's part of a stage, as its schedule says."""
-    STAGES[name](work, SCHEDULES[name], partial(print, file=sys.stderr, flush=True), team)
+    log = partial(print, file=sys.stderr, flush=True)
+    schedule = (SCHEDULES if device == "cpu" else GPU_SCHEDULES)[name]
+    processes = len(os.sched_getaffinity(0))
+    STAGES[name](Place(work=work, device=device, log=log, team=team, processes=processes), schedule)

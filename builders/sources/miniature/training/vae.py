@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from builders.sources.miniature.training.data import Drawn
+from builders.sources.miniature.training.stage import Batch, device_of
 
-BATCH = 8
 NOISE = 0.03
 """Standard deviation of what is added to latents in training, so that near latents look alike."""
 
@@ -37,23 +37,29 @@ class VaeStage:
 
     name = "vae"
 
-    def __init__(self, drawn: Drawn, held_out: Drawn, *, seed: int = 0) -> None:
-        """Train on `drawn`; the curve is of `held_out`."""
-        self.drawn, self.held_out = drawn, held_out
+    def __init__(self, drawn: Drawn, held_out: Drawn, *, batch: int = 8, seed: int = 0) -> None:
+        """Train on `drawn`, so many scenes a step; the curve is of `held_out`."""
+        self.drawn, self.held_out, self.size = drawn, held_out, batch
         self.modules = nn.ModuleDict({"vae": new_vae(seed)})
 
-    def loss(self, step: int, rng: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        """On a batch of scenes, mirrored at random."""
-        rows = torch.randint(len(self.drawn), (BATCH,), generator=rng).numpy()
+    def batch(self, step: int, rng: torch.Generator) -> Batch:
+        """Scenes, mirrored at random, and noise for their latents."""
+        rows = torch.randint(len(self.drawn), (self.size,), generator=rng).numpy()
         target = pixels(self.drawn.images[rows])
         weight = 1 + 3 * torch.from_numpy(self.drawn.masks[rows]).float()[:, None] / 255
         if torch.rand((), generator=rng) < 0.5:
             target, weight = target.flip(3), weight.flip(3)
+        side = target.shape[-1] // 4
+        noise = torch.randn((self.size, CHANNELS, side, side), generator=rng)
+        return {"target": target, "weight": weight, "noise": noise}
+
+    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Of pictures, their edges and their colours, and of how even the latents are."""
+        target, weight = batch["target"], batch["weight"]
         vae: Any = self.modules["vae"]
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(target.device.type, torch.bfloat16):
             latents = vae.encoder(target)
-            noise = torch.randn(latents.shape, generator=rng)
-            made = vae.decoder(latents + NOISE * noise)
+            made = vae.decoder(latents + NOISE * batch["noise"])
         made = made.float()
         error = made - target
         plain = (weight * (error.abs() + error.square())).mean()
@@ -65,7 +71,7 @@ class VaeStage:
         centre, spread = latents.float().mean((0, 2, 3)), latents.float().std((0, 2, 3))
         even = centre.square().mean() + (spread - SPREAD).square().mean()
         loss = plain + 0.3 * (down + across) + 0.5 * chroma + 0.02 * even
-        return loss, {"latent std": float(spread.detach().mean())}
+        return loss, {"latent std": spread.detach().mean()}
 
     def after(self, step: int) -> None:
         """Nothing follows."""
@@ -84,15 +90,16 @@ def pixels(images: NDArray[np.uint8]) -> Tensor:
 def as_bytes(made: Tensor) -> NDArray[np.uint8]:
     """(B, 3, S, S) in [-1, 1] to (B, S, S, 3) uint8."""
     found: NDArray[np.uint8] = (
-        ((made.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+        ((made.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     )
     return found
 
 
 def reconstructed(vae: Any, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Images through the autoencoder and back, in float32."""
+    device = device_of(vae)
     parts = [
-        as_bytes(vae.decoder(vae.encoder(pixels(images[start : start + 64]))))
+        as_bytes(vae.decoder(vae.encoder(pixels(images[start : start + 64]).to(device))))
         for start in range(0, len(images), 64)
     ]
     return np.concatenate(parts)
@@ -111,7 +118,11 @@ def fidelity(
 
 def mean_and_std(vae: Any, images: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
     """Of the latents, per channel."""
+    device = device_of(vae)
     latents = torch.cat(
-        [vae.encoder(pixels(images[start : start + 64])) for start in range(0, len(images), 64)]
+        [
+            vae.encoder(pixels(images[start : start + 64]).to(device)).cpu()
+            for start in range(0, len(images), 64)
+        ]
     )
     return latents.mean((0, 2, 3)), latents.std((0, 2, 3))
