@@ -21,13 +21,14 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-# On the miniature, scored by its own trained CLIP and DINO: noise, a training photo, another photo of
-# the subject, the test photo itself. Then TI+ learns one subject.
-MODELS := noise copy-train real-other copy-test
+# On the miniature, scored by its own trained CLIP and DINO: noise, the class word drawn by its generator,
+# a training photo, another photo of the subject, the test photo itself. Then TI+ learns one subject.
+MODELS := noise class-noun copy-train real-other copy-test
 demo: $(INSTALLED)
 	for model in $(MODELS); do \
 		echo "== $$model"; \
-		$(BIN)/pdst-eval --model $$model --protocol quick --out $(DEMO)/runs/$$model \
+		how=""; [ $$model != class-noun ] || how="--model-arg dtype=bfloat16"; \
+		$(BIN)/pdst-eval --model $$model $$how --protocol quick --out $(DEMO)/runs/$$model \
 			--json > /dev/null || [ $$? -eq 3 ] || exit 1; \
 	done
 	@echo "== TI+ learns the mug"

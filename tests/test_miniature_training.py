@@ -9,13 +9,16 @@ from torch import Tensor, nn
 from transformers import CLIPTokenizer
 
 from builders.sources.miniature.captions import captions, training_captions
+from builders.sources.miniature.cli import train_stages
 from builders.sources.miniature.identities import pool_of
 from builders.sources.miniature.scenes import training_scenes
 from builders.sources.miniature.training.data import Drawn, drawn_scenes
 from builders.sources.miniature.training.generator import new_text_encoder, new_unet
 from builders.sources.miniature.training.loop import Schedule, averaged_weights, train
+from builders.sources.miniature.training.stepping import stepper_for
 from builders.sources.miniature.training.vae import VaeStage
 from builders.sources.miniature.training.words import CONTEXT, SIZE, real_captions, write_tokenizer
+from pdst.errors import PdstError
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +142,32 @@ def test_the_unet_has_the_sixteen_cross_attention_layers_of_stable_diffusion(
     text = new_text_encoder(tokenizer)
     states: Tensor = text(torch.tensor([tokenizer("a dog")["input_ids"]])).last_hidden_state
     assert states.shape[-1] == new_unet().config.cross_attention_dim
+
+
+def test_a_device_that_is_not_there_or_a_shared_gpu_is_refused(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(PdstError, match=r"No device 'tpu9' for the trainings"):
+        train_stages(["vae"], tmp_path, device="tpu9")
+    with pytest.raises(PdstError, match=r"--workers is 2 with --device meta"):
+        train_stages(["vae"], tmp_path, workers=2, device="meta")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_step_moves_what_a_gpu_s_recording_would_move(few: Drawn) -> None:
+    """What a recording needs of a stage: the same shapes each step, tensors alone to log."""
+    stage = VaeStage(few, few, batch=4)
+    one, other = (stage.batch(step, torch.Generator().manual_seed(step)) for step in (0, 1))
+    assert {name: value.shape for name, value in one.items()} == {
+        name: value.shape for name, value in other.items()
+    }
+    stepper = stepper_for(stage, 1e-3, 0.0, 1.0)
+    before = {name: value.clone() for name, value in stage.modules.state_dict().items()}
+    told = stepper.step(one, 1e-3)
+    assert set(told) == {"loss", "latent std"}
+    assert all(not value.requires_grad and value.ndim == 0 for value in told.values())
+    moved = [
+        float((value - before[name]).abs().max())
+        for name, value in stage.modules.state_dict().items()
+    ]
+    assert max(moved) == pytest.approx(1e-3, rel=0.05)  # AdamW's first step, whatever the gradient

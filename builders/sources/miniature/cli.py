@@ -81,7 +81,14 @@ def train_stages(
     """
     from builders.sources.miniature.training.stages import STAGES, train_stage
     from builders.sources.miniature.training.team import together
+    from pdst.encoders.devices import device_named
 
+    device_named(device, what="the trainings", error=PdstError)
+    if device != "cpu" and workers > 1:
+        raise PdstError(
+            f"--workers is {workers} with --device {device}: workers share CPU cores, a GPU "
+            "serves one. Leave one of the two out."
+        )
     for name in _known(stage, list(STAGES)):
         together(workers, train_stage, name, work, device)
 
