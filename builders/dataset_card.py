@@ -8,10 +8,13 @@ miniature is counted as it lies in the package.
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from builders import card
+from builders.language import leak_probe
+from builders.pipeline.probing import Probed, probe_table
 from builders.rows import PhotoRow
 from builders.sources import dreambooth30
 from pdst.dataset import load
@@ -35,6 +38,7 @@ def fill_tables(text: str) -> str:
         "fingerprint": f"`{dreambooth30.published_fingerprint()}`",
         "subjects": card.subjects_table(rows),
         "captions": card.captions_table(rows),
+        "leak-probe": probe_table(_probed(rows)),
         "left-out": card.dropped_table(dreambooth30.dropped()),
         "licences": card.licences_table(rows),
         "miniature-counts": card.counts_table(drawn),
@@ -51,6 +55,20 @@ def fill_tables(text: str) -> str:
         )
     return _SLOT.sub(
         lambda match: f"<!-- {match['name']} -->\n{tables[match['name']]}\n<!-- end -->", text
+    )
+
+
+def _probed(rows: Sequence[PhotoRow]) -> tuple[Probed, ...]:
+    """What the words of the captions tell of a subject's class noun and kind."""
+    told = [(row, caption) for row in rows for caption in row.captions]
+    captions, subjects = [caption for _, caption in told], [row.subject_id for row, _ in told]
+    asked: dict[str, list[str]] = {
+        "class noun": [row.class_noun for row, _ in told],
+        "kind": [row.kind for row, _ in told],
+    }
+    return tuple(
+        Probed(asked=name, probe=leak_probe(captions, classes, subjects))
+        for name, classes in asked.items()
     )
 
 

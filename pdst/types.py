@@ -216,7 +216,7 @@ class Protocol:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """The unit of work: all cases of one test photo. Pure, idempotent, named."""
+    """What is kept in one file: all cases of one test photo. Pure, idempotent, named."""
 
     subject_id: str
     image_id: str

@@ -135,7 +135,11 @@ def pdst_eval(
     ] = "auto",
     sample_batch: Annotated[
         int,
-        typer.Option(help="Prompts a call of the generator.", min=1, rich_help_panel=_HOW),
+        typer.Option(
+            help="Prompts a call of the generator, of one test photo or of several of a subject.",
+            min=1,
+            rich_help_panel=_HOW,
+        ),
     ] = 8,
     subjects_per_batch: Annotated[
         int,
