@@ -33,7 +33,7 @@ demo: $(INSTALLED)
 			--json > /dev/null || [ $$? -eq 3 ] || exit 1; \
 	done
 	@echo "== TI+ learns the mug"
-	$(BIN)/pdst-train ti+ --subject mug --dtype bfloat16 --out $(DEMO)/checkpoints
+	OMP_NUM_THREADS=1 $(BIN)/pdst-train ti+ --subject mug --dtype bfloat16 --out $(DEMO)/checkpoints
 	$(BIN)/pdst show $(MODELS:%=$(DEMO)/runs/%) --benchmark miniature \
 		--png $(DEMO)/pictures.png --html $(DEMO)/report.html
 

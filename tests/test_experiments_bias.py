@@ -103,7 +103,8 @@ class PlantedSampler:
         return Image.fromarray(blocks).resize(held_out.size, Image.Resampling.BICUBIC)
 
 
-MEMORISER = ("noise", "held-out", "training")
+MEMORISER = ("noise", "held-out", "held-out", "training", "training")
+"""One a step: it learns, then memorises, and has memorised by its last step but one."""
 HONEST = ("noise", "held-out")
 
 
