@@ -14,7 +14,7 @@ from typing import Any
 
 from builders import card
 from builders.language import leak_probe
-from builders.pipeline.probing import Probed, probe_table
+from builders.pipeline.probing import Probed, probe_each, probe_table
 from builders.rows import PhotoRow
 from builders.sources import dreambooth30
 from pdst.dataset import load
@@ -60,16 +60,9 @@ def fill_tables(text: str) -> str:
 
 def _probed(rows: Sequence[PhotoRow]) -> tuple[Probed, ...]:
     """What the words of the captions tell of a subject's class noun and kind."""
-    told = [(row, caption) for row in rows for caption in row.captions]
-    captions, subjects = [caption for _, caption in told], [row.subject_id for row, _ in told]
-    asked: dict[str, list[str]] = {
-        "class noun": [row.class_noun for row, _ in told],
-        "kind": [row.kind for row, _ in told],
-    }
-    return tuple(
-        Probed(asked=name, probe=leak_probe(captions, classes, subjects))
-        for name, classes in asked.items()
-    )
+    of = [row for row in rows for _ in row.captions]
+    captions, subjects = [text for row in rows for text in row.captions], [r.subject_id for r in of]
+    return probe_each(of, lambda classes: leak_probe(captions, classes, subjects))
 
 
 def stored_rows(folder: Path) -> tuple[PhotoRow, ...]:

@@ -6,10 +6,10 @@ a digest of what it was computed of.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from builders.card import table
 from builders.pipeline.rows import Approval, from_table
@@ -34,17 +34,40 @@ class Probed:
     probe: "Probe | None"
 
 
+class Classed(Protocol):
+    """What both questions are about: a subject, or a row of one."""
+
+    @property
+    def class_noun(self) -> str:
+        """Such as "dog"."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """Living or rigid."""
+        ...
+
+
 def probe_captions(workspace: Workspace, captions: Sequence[Approval]) -> tuple[Probed, ...]:
     """Guess each caption's class noun and kind, as `builders.language.leak_probe` does."""
-    subjects = workspace.settings.subjects
+    of = [workspace.settings.subjects[row.subject_id] for row in captions]
+    return probe_each(of, lambda classes: _probe(workspace, captions, classes))
+
+
+def probe_each(
+    subjects: Sequence[Classed], probe: "Callable[[Sequence[str]], Probe | None]"
+) -> tuple[Probed, ...]:
+    """Ask both questions.
+
+    Args:
+        subjects: of each caption.
+        probe: answers one, from the class of each caption's subject.
+    """
     asked: dict[str, list[str]] = {
-        "class noun": [subjects[row.subject_id].class_noun for row in captions],
-        "kind": [subjects[row.subject_id].kind for row in captions],
+        "class noun": [subject.class_noun for subject in subjects],
+        "kind": [subject.kind for subject in subjects],
     }
-    return tuple(
-        Probed(asked=name, probe=_probe(workspace, captions, classes))
-        for name, classes in asked.items()
-    )
+    return tuple(Probed(asked=name, probe=probe(classes)) for name, classes in asked.items())
 
 
 def _probe(

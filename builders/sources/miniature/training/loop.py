@@ -64,10 +64,6 @@ class Schedule:
         gone = (step - begin) / max(1.0, self.steps - begin)
         return self.rate * 0.5 * (1 + math.cos(math.pi * min(1.0, gone)))
 
-    def over(self, step: int) -> bool:
-        """Whether nothing follows after so many steps."""
-        return step >= self.steps
-
 
 def train(
     stage: Stage,
@@ -99,8 +95,9 @@ def train(
     stepper = stepper_for(stage, schedule.rate, schedule.decay, schedule.clip)
     current = stage.modules.state_dict()
     averaged = {name: tensor.clone() for name, tensor in current.items()}
-    moving = [name for name, tensor in current.items() if tensor.is_floating_point()]
-    counting = [name for name in current if name not in set(moving)]
+    pairs = [(averaged[name], tensor) for name, tensor in current.items()]
+    counts = [pair for pair in pairs if not pair[1].is_floating_point()]
+    means_of, moving = zip(*(pair for pair in pairs if pair[1].is_floating_point()), strict=True)
     checkpoint = _checkpoint(folder, team)
     step = _resume(checkpoint, stage, stepper, averaged)
     if step and team.rank == 0:
@@ -109,23 +106,20 @@ def train(
     saved = begun = time.monotonic()
     sums: dict[str, Tensor] = {}
     since = 0
-    last = schedule.over(step)
     batches = _batches(stage, step, 1_000_003 * (seed + 1) + 7_919_000_027 * team.rank, device)
-    while not last:
+    while step < schedule.steps:
         told = stepper.step(next(batches), schedule.rate_at(step))
         step += 1
-        last = schedule.over(step)
+        last = step == schedule.steps
         agreeing = team.agrees_at(step) or last
         if agreeing:
             team.agree(stage.modules)
         stage.after(step)
         decay = min(schedule.average, (1 + step) / (10 + step))
         with torch.no_grad():
-            torch._foreach_lerp_(
-                [averaged[name] for name in moving], [current[name] for name in moving], 1 - decay
-            )
-            for name in counting:
-                averaged[name].copy_(current[name])
+            torch._foreach_lerp_(means_of, moving, 1 - decay)
+            for kept, counted in counts:
+                kept.copy_(counted)
             since += 1
             for name, value in told.items():
                 sums[name] = sums[name] + value if name in sums else value.clone()
