@@ -174,7 +174,7 @@ class MaskSettings:
 
     Attributes:
         folder: holds SUBJECT/IMAGE.png; "": no masks, unless a segmenter is named.
-        segmenter: of `pdst.masks`, for photos without a file.
+        segmenter: of `pdst.masks` (florence-sam2, saliency, grabcut), for photos without a file.
     """
 
     folder: str = ""

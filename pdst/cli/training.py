@@ -62,7 +62,7 @@ def pdst_train(
             metavar="DIR|NAME",
             help="Of --images, for the + methods: a folder with a PNG for each photo, white where "
             "the subject is; `florence-sam2` or `auto` (Florence-2 finds it, SAM 2 cuts it out); "
-            "`grabcut` (rough, needs no weights).",
+            "`saliency` (what stands out, whatever it is); `grabcut` (rough, needs no weights).",
             rich_help_panel=_WHOM,
         ),
     ] = None,

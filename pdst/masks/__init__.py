@@ -1,7 +1,8 @@
 """In: photos without masks, and what is in them. Out: masks, and what is to be doubted about each.
 
-A segmenter is anything with the two members of `Segmenter`. Three are here: mask files, Florence-2
-with SAM 2, and GrabCut. What they need is imported when they are asked for a mask, never before.
+A segmenter is anything with the two members of `Segmenter`. Here are mask files, Florence-2 with
+SAM 2, saliency networks, and GrabCut. What they need is imported when they are asked for a mask,
+never before.
 
 ```python
 segmenter = segmenter_named("florence-sam2")

@@ -7,6 +7,7 @@ from pdst.errors import unknown_name
 from pdst.masks.files import MaskFiles
 from pdst.masks.florence_sam2 import FlorenceSam2
 from pdst.masks.grabcut import GrabCut
+from pdst.masks.saliency import Saliency
 from pdst.masks.segmenter import Segmenter, SegmenterError
 
 AUTO = "auto"
@@ -15,15 +16,19 @@ AUTO = "auto"
 SEGMENTERS: Mapping[str, Callable[[], Segmenter]] = {
     "florence-sam2": FlorenceSam2,
     "grabcut": GrabCut,
+    "saliency": Saliency,
 }
 """By name; making one loads nothing."""
+
+_NETWORK = "saliency:"
 
 
 def segmenter_named(name: str) -> Segmenter:
     """The segmenter of that name.
 
     Args:
-        name: "auto" or "florence-sam2", "grabcut", or a folder of mask files.
+        name: "auto" or "florence-sam2", "saliency" or "saliency:NETWORK", "grabcut", or a folder of
+            mask files.
 
     Raises:
         SegmenterError: if it is none of these.
@@ -32,6 +37,8 @@ def segmenter_named(name: str) -> Segmenter:
         return FlorenceSam2()
     if name in SEGMENTERS:
         return SEGMENTERS[name]()
+    if name.startswith(_NETWORK):
+        return Saliency(name.removeprefix(_NETWORK))
     if Path(name).expanduser().is_dir():
         return MaskFiles(name)
     known = unknown_name("segmenter", name, (AUTO, *SEGMENTERS))
