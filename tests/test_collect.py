@@ -550,6 +550,34 @@ def test_commons_is_followed_by_its_own_continuation(
     assert len(list(search_commons("mug", client, most=2, url=f"{server.url}/w/api.php"))) == 2
 
 
+def test_an_error_of_commons_with_http_200_is_no_empty_answer(
+    server: SearchDouble, client: Client
+) -> None:
+    page = {"query": {"pages": [commons_page(server, 1, "a.png")]}}
+    server.commons["0"] = {**page, "continue": {"gsroffset": 50, "continue": "gsroffset||"}}
+    server.commons["50"] = {
+        "error": {"code": "ratelimited", "info": "You've exceeded your rate limit."},
+        "servedby": "mw1234",
+    }
+    found = search_commons("mug", client, most=50, url=f"{server.url}/w/api.php")
+    assert next(found).title == "a.png"
+    with pytest.raises(UnansweredError, match=r"ratelimited: You've exceeded.*found is kept: run"):
+        next(found)
+
+
+def test_openverse_is_not_asked_for_pages_that_it_refuses(
+    server: SearchDouble, client: Client
+) -> None:
+    for number in range(1, 21):
+        result = openverse_result(server, f"mug-{number}")
+        server.openverse[str(number)] = {
+            "result_count": 10000, "page_count": 500, "page_size": 20, "page": number,
+            "results": [result], "warnings": [],
+        }  # fmt: skip
+    found = list(search_openverse("mug", client, most=999, url=f"{server.url}/v1/images/"))
+    assert len(found) == len(server.asked) == 20
+
+
 def test_told_to_wait_then_cut_short_it_waits_and_asks_again(
     server: SearchDouble, client: Client, waits: list[float]
 ) -> None:

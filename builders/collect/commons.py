@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from builders.collect.found import Found
-from builders.collect.http import Client
+from builders.collect.http import Client, UnansweredError
 from builders.collect.licences import licence_id
 
 URL = "https://commons.wikimedia.org/w/api.php"
@@ -29,7 +29,7 @@ def search_commons(words: str, client: Client, *, most: int, url: str = URL) -> 
         url: of the service.
 
     Raises:
-        UnansweredError: if the service does not answer.
+        UnansweredError: if the service does not answer, or with an error.
     """
     given = 0
     further: dict[str, str | int] = {}
@@ -49,6 +49,12 @@ def search_commons(words: str, client: Client, *, most: int, url: str = URL) -> 
                 **further,
             },
         )
+        if "error" in said:  # with HTTP 200, says the documentation
+            error = said["error"]
+            raise UnansweredError(
+                f"{url}: {error.get('code')}: {error.get('info')}. What was found is kept: run the "
+                "same command again later."
+            )
         pages = said.get("query", {}).get("pages", ())
         for page in sorted(pages, key=lambda page: int(page.get("index", 0))):
             for info in page.get("imageinfo", ())[:1]:

@@ -12,13 +12,16 @@ URL = "https://api.openverse.org/v1/images/"
 PAGE_SIZE = 20
 """What is allowed without an account, as are 20 questions a minute."""
 
+LAST_PAGE = 20
+"""Further ones are refused, however many there are said to be."""
+
 PACE_S = 3.0
 
 LICENCES = "cc0,pdm,by,by-sa"
 
 
 def search_openverse(words: str, client: Client, *, most: int, url: str = URL) -> Iterator[Found]:
-    """Search for photos, the best match first.
+    """Search for photos, the best match first; the service shows 400 at most.
 
     Args:
         words: to search for.
@@ -40,7 +43,7 @@ def search_openverse(words: str, client: Client, *, most: int, url: str = URL) -
             if given < most:
                 given += 1
                 yield _found(result)
-        if page >= int(said.get("page_count", 0)):
+        if page >= min(int(said.get("page_count", 0)), LAST_PAGE):
             return
         page += 1
 
