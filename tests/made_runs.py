@@ -99,6 +99,7 @@ def made_record(
     encoders: Mapping[str, str] = TITLES,
     subjects: Sequence[str] | None = None,
     limit: int | None = None,
+    settings: Mapping[str, object] = {"steps": 50},
 ) -> dict[str, object]:
     """What run.json holds. An encoder's title decides its metrics' digests."""
     return {
@@ -118,7 +119,7 @@ def made_record(
                 "info": {
                     "name": name,
                     "revision": "1",
-                    "settings": {"steps": 50},
+                    "settings": dict(settings),
                     "paper": "",
                     "code": "",
                 },

@@ -323,6 +323,20 @@ def test_photos_shown_name_their_author_and_licence(tmp_path: Path) -> None:
     ).items()
 
 
+def test_nested_settings_of_a_method_are_told_in_words(tmp_path: Path) -> None:
+    settings = {
+        "base": "miniature",
+        "base_digest": "0123456789abcdef" * 4,
+        "training": {"steps": 1, "flip": True, "clip": None, "betas": [0.9, 0.999]},
+        "sampling": {"guidance": 3.0},
+    }
+    page = Page(render_page([one_run(tmp_path, settings=settings)]))
+    assert (
+        "base miniature, base_digest 0123456789ab; training: steps 1, flip yes, clip none, "
+        "betas (0.9, 0.999); sampling: guidance 3.0"
+    ) in page.texts
+
+
 def test_without_a_benchmark_ids_stand_for_photos(tmp_path: Path) -> None:
     page = Page(render_page([one_run(tmp_path)]))
     assert not any((tag["alt"] or "").startswith("photo ") for tag in page.all("img"))

@@ -1,6 +1,7 @@
 """In: rows of a table and their runs. Out: what a page shows besides pictures, with its axes."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ from pdst.types import MetricSummary, Report
 
 COLOURS = 6
 """How many run colours the page's style has; further runs start over, their letters do not."""
+
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 EXAMPLES_SHOWN = 3
 EXAMPLE_LENGTH = 300
@@ -187,13 +190,30 @@ def is_link(url: str) -> bool:
 
 
 def _settings_text(settings: Json) -> str:
+    """Settings as people read them: "base miniature; training: steps 300, batch 8"."""
     if not isinstance(settings, dict):
         return ""
-    return ", ".join(f"{name} {_plain(value)}" for name, value in settings.items())
+    flat = [
+        f"{name} {_plain(value)}" for name, value in settings.items() if not isinstance(value, dict)
+    ]
+    nested = [
+        f"{name}: {_settings_text(value)}"
+        for name, value in settings.items()
+        if isinstance(value, dict) and value
+    ]
+    return "; ".join([*([", ".join(flat)] if flat else []), *nested])
 
 
 def _plain(value: Json) -> str:
-    return value if isinstance(value, str) else canonical_json(value)
+    if isinstance(value, str):
+        return value[:12] if _DIGEST.fullmatch(value) else value
+    if isinstance(value, list):
+        return f"({', '.join(map(_plain, value))})"
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return canonical_json(value)
 
 
 def _last_session_text(sessions: Json) -> str:
