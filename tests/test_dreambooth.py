@@ -438,7 +438,7 @@ def test_mistakes_are_named(make: Make, tmp_path: Path) -> None:
         (DreamBooth, {"prompt": "a photo"}, r"wanted one \{\} in it"),
         (DreamBooth, {"rat": 1.0}, "No setting of DreamBooth named 'rat'. Did you mean 'rate'"),
         (DreamBooth, {"keep": "all"}, "No keep named 'all'"),
-        (DreamBooth, {"stored": "float8"}, "No stored named 'float8'"),
+        (DreamBooth, {"stored": "float8"}, "stored is 'float8', wanted 'float16'"),
         (DreamBooth, {"prior_weight": -1.0}, "prior_weight is -1.0"),
         (DreamBooth, {"identifier": " "}, "identifier is empty"),
         (DreamBooth, {"prior_steps": 1001}, "steps is 1001"),

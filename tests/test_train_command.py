@@ -256,3 +256,79 @@ def test_a_base_model_says_which_preset_suits_it(pipeline_folder: Path, tmp_path
     assert before.settings["base_digest"] == after.settings["base_digest"]  # it moves no pixel
     settings: Any = after.settings["training"]
     assert settings["rate"] == PRESETS["miniature"]["TI"]["rate"]
+
+
+# --- what would have gone wrong without a word
+
+
+@pytest.mark.parametrize(
+    ("method", "setting", "wanted"),
+    [
+        ("ti", "flip=False", "flip is 'False', wanted true or false."),
+        ("ti", "accumulate=2.5", "accumulate is 2.5, wanted a whole number."),
+        ("ti", "rate=abc", "rate is 'abc', wanted a number."),
+        ("ti", "betas=0.9", "betas is 0.9, wanted a list of 2: a number, a number."),
+        ("ti+", "mask_norm=are", "mask_norm is 'are', wanted 'elements' or 'area'."),
+        ("ti+", "temperature=0", "temperature is 0, wanted a number above 0, such as 0.07."),
+        ("ti+", "joint_weight=-1", "joint_weight is -1, wanted at least 0."),
+        ("dreambooth", "prior_images=a", "prior_images is 'a', wanted a whole number."),
+    ],
+)
+def test_a_setting_of_another_type_is_refused(
+    photos: Path, pipeline_folder: Path, method: str, setting: str, wanted: str
+) -> None:
+    base = ["--masks", photos / "masks", "--base", pipeline_folder, "--out", photos / "out"]
+    attractor = ["--set", "attractor=a"] if method == "ti+" else []
+    done = trained(method, *own(photos), *base, *QUICK, *attractor, "--set", setting)
+    assert done.exit_code == 2
+    assert wanted in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize("method", ["ti", "neti"])
+def test_a_training_that_diverges_says_so_and_keeps_no_word(
+    photos: Path, pipeline_folder: Path, method: str
+) -> None:
+    out = photos / "out"
+    how = ["--base", pipeline_folder, "--out", out, *QUICK, "--set", "rate=1e30"]
+    done = trained(method, *own(photos), *how)
+    assert done.exit_code == 2
+    assert "photos: the training diverged by step" in done.stderr
+    assert "give a lower one" in " ".join(done.stderr.split())
+    assert not list(out.rglob("*embeds.safetensors"))
+    assert not list(out.rglob("mapper.safetensors"))
+
+
+def test_other_masks_are_another_training(photos: Path, pipeline_folder: Path) -> None:
+    how = ["--base", pipeline_folder, "--out", photos / "out", *QUICK, "--set", "attractor=a"]
+    command = ["ti+", *own(photos), "--masks", photos / "masks", *how]
+    assert trained(*command).exit_code == 0
+    for path in (photos / "masks").iterdir():
+        mask = np.asarray(Image.open(path))
+        Image.fromarray(np.roll(mask, 5, axis=1)).save(path)
+    done = trained(*command)
+    assert done.exit_code == 2
+    assert "training of other settings: masks is" in " ".join(done.stderr.split())
+    assert trained("ti", *own(photos), *how[:2], "--out", photos / "ti", *QUICK).exit_code == 0
+    assert "masks" not in json.loads((photos / "ti" / "photos" / "training.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("more", "wanted"),
+    [
+        (["--patience", "2"], "give --validate-every, too"),
+        (["--prompt", "a dog"], "wanted one {} for the subject"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(
+    photos: Path, pipeline_folder: Path, more: list[str], wanted: str
+) -> None:
+    how = ["--base", pipeline_folder, "--out", photos / "out", *QUICK]
+    done = trained("ti", *own(photos), *how, *more)
+    assert done.exit_code == 2
+    assert wanted in " ".join(done.stderr.split())
+
+
+def test_no_subject_named_is_no_subject(tmp_path: Path) -> None:
+    done = trained("ti", "--subject", ",", "--out", tmp_path, *QUICK)
+    assert done.exit_code == 2
+    assert "wanted ids with commas" in " ".join(done.stderr.split())

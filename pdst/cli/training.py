@@ -207,6 +207,11 @@ def pdst_train(
             all_subjects=all_subjects,
             own=None if images is None else _own(images, masks, class_noun, init_token, kind),
         )
+        if patience and not validate_every:
+            raise SettingsError("--patience counts comparisons: give --validate-every, too.")
+        for one in prompt or ():
+            if one.count("{}") != 1:
+                raise SettingsError(f"--prompt is '{one}', wanted one {{}} for the subject.")
         with console.stdout_for_results(), Bars(shown=not quiet) as bars:
             from pdst.methods.training_run import PROMPTS, Listening, Watching, train_subjects
             from pdst.methods.watching import ValidationSettings
@@ -279,7 +284,10 @@ def _subjects(
         )
     if names is None:
         return list(release.subjects)
-    return [release.subject(name.strip()) for name in names.split(",") if name.strip()]
+    wanted = dict.fromkeys(name.strip() for name in names.split(",") if name.strip())
+    if not wanted:
+        raise SettingsError(f"--subject is '{names}', wanted ids with commas: dog,mug.")
+    return [release.subject(name) for name in wanted]
 
 
 def _own(

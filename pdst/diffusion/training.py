@@ -11,6 +11,7 @@ on a CPU, bit for bit the training that was never killed.
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -182,7 +183,8 @@ def train(
         options: how often to save and log.
 
     Raises:
-        SettingsError: if a folder holds a training of other settings; names them.
+        SettingsError: if a folder holds a training of other settings; names them. If a loss is no
+            number any more; the other students' states are saved.
         StoreError: if a state is damaged.
     """
     enrolled = [
@@ -197,6 +199,14 @@ def train(
             # Students share no parameter: the gradient of the sum is each one's own.
             total = torch.stack([loss.total for loss in losses]).sum() / settings.accumulate
             total.backward()  # type: ignore[no-untyped-call]  # torch's annotation
+            lost = [
+                one for one, loss in zip(active, losses, strict=True) if not loss.total.isfinite()
+            ]
+            if lost:
+                for one in active:
+                    if one not in lost:
+                        one.save_state()
+                raise lost[0].diverged()
             for one, loss in zip(active, losses, strict=True):
                 one.hear(loss)
         for one in active:
@@ -249,6 +259,14 @@ class _Enrolled:
     @property
     def finished(self) -> bool:
         return self.stopped or self.step >= self.settings.steps
+
+    def diverged(self) -> SettingsError:
+        """What is said when its numbers have left the finite ones."""
+        return SettingsError(
+            f"{self.student.name}: the training diverged by step {self.step + 1}: its loss or its "
+            f"weights are no numbers any more. The rate is {self.settings.rate:g}: give a lower "
+            "one, or clip=1."
+        )
 
     def hear(self, loss: Loss) -> None:
         for name, value in {"loss": float(loss.total.detach()), **loss.terms}.items():
@@ -334,6 +352,8 @@ class _Enrolled:
 
     def _finish(self) -> None:
         drift = self.student.drift()
+        if not math.isfinite(drift):
+            raise self.diverged()
         self.student.save(self.folder)
         last: dict[str, Json] = {
             "finished": True,

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from pdst.diffusion.backbone import DTYPES, Backbone
 from pdst.digest import Json
-from pdst.errors import SettingsError, StoreError, unknown_name
+from pdst.errors import SettingsError, StoreError
 from pdst.files import write_json
 from pdst.methods.class_noun import ClassNounSampler
 from pdst.methods.finetuning import FineTuningSettings
@@ -65,12 +65,6 @@ class DreamBoothSettings(RareWordSettings):
 
     text_encoder: bool = False
     stored: Literal["float16", "float32"] = "float16"
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot work."""
-        super().__post_init__()
-        if self.stored not in ("float16", "float32"):
-            raise SettingsError(unknown_name("stored", self.stored, ("float16", "float32")))
 
 
 class WholeNetworks:

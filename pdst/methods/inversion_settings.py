@@ -1,5 +1,6 @@
 """In: what a user says about TI, NeTI and the + pipeline. Out: settings that can work."""
 
+import logging
 from dataclasses import dataclass
 from typing import Literal
 
@@ -7,6 +8,11 @@ from pdst.diffusion.training import TrainingSettings
 from pdst.diffusion.weighting import weighting
 from pdst.diffusion.words import BYPASS_ALPHA
 from pdst.errors import SettingsError
+
+log = logging.getLogger(__name__)
+
+FEW = 6
+"""Examples of a batch below which the contrastive loss has few pairs of each kind."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +98,13 @@ def require_sound(plus: PlusSettings, settings: InversionSettings) -> None:
         SettingsError: that says which.
     """
     weighting(plus.schedule)
+    if plus.temperature <= 0:
+        raise SettingsError(
+            f"temperature is {plus.temperature}, wanted a number above 0, such as 0.07."
+        )
+    for name in ("subject_weight", "background_weight", "joint_weight", "contrast"):
+        if getattr(plus, name) < 0:
+            raise SettingsError(f"{name} is {getattr(plus, name)}, wanted at least 0.")
     if settings.templates == "imagenet27":
         raise SettingsError(
             "templates is 'imagenet27', which has no prompts with a background. Wanted 'pdst' or "
@@ -105,6 +118,10 @@ def require_sound(plus: PlusSettings, settings: InversionSettings) -> None:
         if plus.pools == "stratified" and settings.batch < 3:
             raise SettingsError(
                 f"batch is {settings.batch}, wanted at least 3: one example of each pool."
+            )
+        if plus.pools == "stratified" and settings.batch < FEW and plus.contrast:
+            log.warning(
+                "batch is %d: the contrastive loss has few pairs below %d.", settings.batch, FEW
             )
     elif len(plus.pools) != 3 or min(plus.pools) < 0 or sum(plus.pools) <= 0:
         raise SettingsError(f"pools is {plus.pools}, wanted three probabilities, at least 0.")

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from pdst.diffusion.photos import latent_photos
 from pdst.diffusion.training import TrainingOptions, settings_json, train
-from pdst.digest import Json
+from pdst.digest import Json, digest_bytes
 from pdst.methods.checkpoints import load_words
 from pdst.methods.inversion import Classroom, Inversion
 from pdst.methods.inversion_sampler import InversionSampler
@@ -111,13 +111,19 @@ class TextualInversion(SubjectLearner[InversionSampler]):
 
     def record(self, subject: Subject) -> dict[str, Json]:
         """All that decides what is learned, as `training.json` keeps it."""
-        return {
+        found: dict[str, Json] = {
             **self._trained,
             "subject": subject.subject_id,
             "class_noun": subject.class_noun,
             "init_token": subject.init_token,
             "photos": [photo.sha256 for photo in subject.train],
         }
+        if self._room.plus is not None:
+            found["masks"] = [
+                digest_bytes(photo.encoded_mask()) if photo.encoded_mask is not None else None
+                for photo in subject.train
+            ]
+        return found
 
     def _student(self, subject: Subject, folder: Path) -> Inversion:
         plus = self._room.plus

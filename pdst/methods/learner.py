@@ -18,6 +18,7 @@ from pdst.digest import Json
 from pdst.errors import SettingsError, unknown_name
 from pdst.generator import GeneratorInfo, Sampler
 from pdst.methods.presets import chosen, preset_fields
+from pdst.methods.typed import require_type
 from pdst.types import Sampling, Subject
 
 S = TypeVar("S", bound=Sampler)
@@ -62,7 +63,7 @@ class SubjectLearner(ABC, Generic[S]):
         """Preset and overrides as arguments of dataclasses, of each those that it has.
 
         Raises:
-            SettingsError: if an override is a field of none of them.
+            SettingsError: if an override is a field of none of them, or of another type.
         """
         known = [{field.name for field in fields(kind)} for kind in kinds]
         every = set().union(*known)
@@ -73,6 +74,9 @@ class SubjectLearner(ABC, Generic[S]):
             name: tuple(value) if isinstance(value, list) else value
             for name, value in {**preset_fields(self.NAME, self._preset), **overrides}.items()
         }
+        for kind, own in zip(kinds, known, strict=True):
+            for name in own & given.keys():
+                require_type(kind, name, given[name])
         return [{name: given[name] for name in given if name in own} for own in known]
 
     def _describe(
