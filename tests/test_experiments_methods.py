@@ -43,7 +43,8 @@ def learned(name: str, seed: int) -> dict[str, object]:
     """The record of a method that was trained."""
     record = made_record(name=name)
     info = record["settings"]["generator"]["info"]  # type: ignore[index]
-    info["settings"] = {"training": {"seed": seed, "steps": 100}}
+    digest = f"of seed {seed}"  # which `trained` has, and which makes no other method
+    info["settings"] = {"training": {"seed": seed, "steps": 100}, "learned": digest}
     return record
 
 

@@ -15,8 +15,10 @@ from typer.testing import CliRunner
 
 from pdst.cli.reading import reading
 from pdst.cli.training import training
+from pdst.diffusion.training import TrainingOptions
 from pdst.embed import Encoders
 from pdst.errors import SettingsError, StoreError
+from pdst.generator import GeneratorInfo
 from pdst.methods import TextualInversion
 from pdst.methods.names import TRAINED, trained_method
 from pdst.methods.presets import PRESETS, chosen, preset_fields
@@ -212,6 +214,25 @@ def test_trained_draws_what_the_method_draws_and_refuses_what_does_not_fit(
         opened(kl_pipeline_folder)
     with pytest.raises(StoreError, match=r"Give the folder above it"):
         Trained(str(tmp_path / "ck" / "ball"))
+
+
+def test_a_run_of_trained_knows_other_checkpoints_of_the_same_settings(
+    pipeline_folder: Path, tmp_path: Path
+) -> None:
+    ball = replace(BALL, init_token="a")
+    small: dict[str, Any] = {"steps": 2, "batch": 2, "device": "cpu"}
+
+    def info(folder: str, subject: Subject, **facts: Any) -> GeneratorInfo:
+        method = TextualInversion(str(pipeline_folder), **small)
+        method.learn_all([subject], [tmp_path / folder / "ball"], TrainingOptions(), facts)
+        return Trained(str(tmp_path / folder), base=str(pipeline_folder), device="cpu").info
+
+    fewer = replace(ball, train=ball.train[:2])
+    one, again, other = info("one", ball), info("again", ball), info("other", fewer)
+    assert one == again
+    assert {key for key in one.settings if one.settings[key] != other.settings[key]} == {"learned"}
+    validated = info("validated", fewer, validation={"every": 1})
+    assert validated.settings["validation"] == {"every": 1}
 
 
 def named(subject: Subject, name: str) -> Subject:

@@ -10,6 +10,7 @@ import pandas as pd
 from pdst.digest import Json, canonical_json
 from pdst.experiments.tables import Difference, differences, subject_rows
 from pdst.keys import refuse_differences, run_key, setting
+from pdst.methods.names import LEARNED
 from pdst.run import Run
 
 
@@ -103,11 +104,12 @@ def _name(run: Run) -> str:
 
 
 def _identity(run: Run) -> str:
-    """All of a run's generator but the seed of its training."""
+    """All of a run's generator but the seed of its training, and what was learned with it."""
     info = dict(cast("Mapping[str, Json]", setting(run, "settings", "generator", "info")))
     settings = info["settings"]
     if isinstance(settings, dict) and isinstance(settings.get("training"), dict):
         training = cast("dict[str, Json]", settings["training"])
         unseeded: Json = {name: one for name, one in training.items() if name != "seed"}
-        info["settings"] = {**settings, "training": unseeded}
+        kept = {name: one for name, one in settings.items() if name != LEARNED}
+        info["settings"] = {**kept, "training": unseeded}
     return canonical_json(info)

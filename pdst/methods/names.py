@@ -20,6 +20,9 @@ TRAINED: Mapping[str, str] = {
 FROZEN = ("ti", "ti+", "neti", "neti+")
 """Those that leave the base model as it is, so that several subjects fit into one batch."""
 
+LEARNED = "learned"
+"""The setting of `trained` that holds a digest of its checkpoints' records."""
+
 
 def trained_method(name: str) -> Any:
     """The class of a method.

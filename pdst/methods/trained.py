@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from pdst.diffusion.training import RECORD, read_record
-from pdst.digest import Json
+from pdst.digest import Json, digest_json
 from pdst.errors import StoreError
 from pdst.generator import GeneratorInfo, Sampler
-from pdst.methods.names import TRAINED, trained_method
+from pdst.methods.names import LEARNED, TRAINED, trained_method
 from pdst.methods.presets import REFERENCE
 from pdst.types import Sampling, Subject
 
@@ -70,6 +70,9 @@ class Trained:
         kept = {key: value for key, value in opened.settings.items() if key != "preset"}
         if any("imported" in record for record in records.values()):
             kept["training_photos"] = "as declared by who imported the checkpoint"
+        if "validation" in first:
+            kept["validation"] = first["validation"]
+        kept[LEARNED] = digest_json(cast("Json", records))
         self.info = GeneratorInfo(
             name=opened.name, revision=opened.revision, settings=kept, paper=opened.paper
         )
@@ -131,7 +134,7 @@ def _records(folder: Path) -> dict[str, dict[str, Json]]:
     names = iter(found)
     first = next(names)
     for other in names:
-        for key in ("method", "base_digest", "training"):
+        for key in ("method", "base_digest", "training", "validation"):
             if found[other].get(key) != found[first].get(key):
                 raise StoreError(
                     f"{folder}: {first} and {other} were trained with another {key}. Numbers of "
