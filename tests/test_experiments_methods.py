@@ -121,6 +121,24 @@ def test_the_table_has_a_row_a_method_and_a_row_a_pair(runs: list[Run]) -> None:
     assert "+0.030 [+0.030 to +0.030], p 0.031" in lines[-1]
 
 
+def test_learned_methods_are_held_against_the_class_noun_seed_by_seed(tmp_path: Path) -> None:
+    scores = made_scores(made_cases(SUBJECTS), seed=0, shift=-0.1)
+    floor = made_run(tmp_path / "floor", scores, made_record(name="Class noun (x)"), draw=draw_card)
+    seeds = [
+        made(tmp_path, "TI (x)", shift=shift, seed=seed) for seed, shift in ((0, 0.0), (1, 0.2))
+    ]
+    found = methods([floor, *seeds]).summary["differences"]
+    assert set(found) == {"TI − class noun"}  # type: ignore[arg-type]
+    dino = next(one for one in found["TI − class noun"] if one["metric"] == "dino")  # type: ignore
+    alone = [methods([floor, one]).summary["differences"] for one in seeds]
+    means = [
+        next(one for one in own["TI − class noun"] if one["metric"] == "dino")["value"]["value"]  # type: ignore
+        for own in alone
+    ]
+    assert dino["value"]["value"] == pytest.approx(sum(means) / 2)
+    assert means[1] - means[0] > 0.15
+
+
 def test_runs_of_other_settings_are_another_method(tmp_path: Path) -> None:
     one = made(tmp_path, "TI", shift=0.0)
     record = learned("TI", 0)

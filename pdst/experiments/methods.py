@@ -26,6 +26,9 @@ SHOWN = ("clip_t", "clip_i", "dino")
 LEADER = "NeTI"
 """The best of the methods without the + pipeline, says the paper."""
 
+FLOOR = "Class noun"
+"""The base model without a look at the subject: what a method that learned it has to be above."""
+
 
 def methods(runs: Sequence[Run]) -> Results:
     """Compare methods.
@@ -43,12 +46,13 @@ def methods(runs: Sequence[Run]) -> Results:
         for pair in plus_pairs(entries)
     }
     claims = [*_plus_claims(apart), *_leader_claims(entries, data)]
+    above = _above_floor(entries)
     return Results(
         experiment="methods",
         data=data,
-        summary=_summary(data, apart, claims),
+        summary=_summary(data, apart | above, claims),
         finding=_finding(entries, data, apart, claims),
-        table=_table(data, apart),
+        table=_table(data, apart | above),
     )
 
 
@@ -93,6 +97,20 @@ def _leader_claims(entries: Sequence[Entry], data: pd.DataFrame) -> list[Claim]:
         says = f"{LEADER} is above {short(best.name)}, the next, in {metric_title(metric)}"
         claims.append(Claim(says=says, holds=is_above(found[0].value) if found else None))
     return claims
+
+
+def _above_floor(entries: Sequence[Entry]) -> dict[str, tuple[Difference, ...]]:
+    """What every learned method adds to the class noun, which has no training seeds."""
+    floor = next((entry for entry in entries if short(entry.name) == FLOOR), None)
+    if floor is None:
+        return {}
+    return {
+        f"{short(entry.name)} − {FLOOR.lower()}": differences(
+            entry.runs, floor.runs[:1] * len(entry.runs), SHOWN
+        )
+        for entry in entries
+        if _learns(entry)
+    }
 
 
 def _learns(entry: Entry) -> bool:
