@@ -169,8 +169,7 @@ def _usage(name: str) -> str:
         "\n"
         'ds = datasets.load_dataset("FOLDER")             # needs no pdst\n'
         f'ds = datasets.load_dataset("pdst", {json.dumps(name)}, data_dir="FOLDER")\n'
-        'benchmark = pdst.load("FOLDER")                  # typed, checked, lazily decoded\n'
-        "```"
+        'benchmark = pdst.load("FOLDER")                  # typed, checked, lazily decoded'
     )
 
 
@@ -182,4 +181,9 @@ def _by_subject(rows: Iterable[PhotoRow]) -> list[tuple[str, list[PhotoRow]]]:
 def table(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
     """A Markdown table."""
     rows = [header, ["---"] * len(header), *lines]
-    return "\n".join("| " + " | ".join(str(cell) for cell in row) + " |" for row in rows)
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows)
+
+
+def _cell(value: object) -> str:
+    """What somebody wrote, kept in its cell."""
+    return " ".join(str(value).split()).replace("|", "\\|")

@@ -17,8 +17,8 @@ from PIL.PngImagePlugin import PngInfo
 
 import pdst
 from builders.collect.commons import search_commons
-from builders.collect.found import COLUMNS, keep_found
-from builders.collect.http import Client, UnansweredError
+from builders.collect.found import COLUMNS, Search, keep_found
+from builders.collect.http import Client, RefusedError, UnansweredError
 from builders.collect.ingest import ingest
 from builders.collect.licences import ALLOWED, licence_id
 from builders.collect.likeness import Sight, alike_pairs, clusters, open_sight
@@ -472,6 +472,108 @@ def test_what_people_wrote_stays_and_nothing_is_fetched_twice(
     assert [own["subject_id"] for own in rows_of(path)] == ["mug", "", ""]
     (photo,) = read_manifest(path, allow=ALLOWED).photos
     assert photo.author == "Ada"
+
+
+def keep(server: SearchDouble, client: Client, path: Path) -> Search:
+    asked = search_openverse("mug", client, most=50, url=f"{server.url}/v1/images/")
+    return keep_found(asked, path, client, HASHES, allow=ALLOWED)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (b",", b";", r"lacks file, .*nothing was written to it. Save it as CSV with commas"),
+        (b"org/b", b"org/a", r"3 rows, but 2 different sources: a search would lose rows"),
+        (b",Ada,", ",Zo\xeb,".encode("cp1252"), r"is no UTF-8 text .* Save it as UTF-8"),
+    ],
+    ids=["semicolons", "a source twice", "cp1252"],
+)
+def test_a_manifest_that_a_search_would_spoil_is_left_as_it_is(
+    server: SearchDouble, client: Client, tmp_path: Path, old: bytes, new: bytes, message: str
+) -> None:
+    openverse_pages(server)
+    path = tmp_path / "found.csv"
+    keep(server, client, path)
+    edited = path.read_bytes().replace(old, new)
+    path.write_bytes(edited)
+    with pytest.raises(WorkspaceError, match=message):
+        keep(server, client, path)
+    assert path.read_bytes() == edited
+
+
+def test_a_search_goes_on_over_a_deleted_photo_and_a_word_for_a_cluster(
+    server: SearchDouble, client: Client, tmp_path: Path
+) -> None:
+    openverse_pages(server)
+    path = tmp_path / "found.csv"
+    keep(server, client, path)
+    rows = rows_of(path)
+    (tmp_path / rows[0]["file"]).unlink()
+    with path.open("w", newline="") as opened:
+        writer = csv.DictWriter(opened, COLUMNS)
+        writer.writeheader()
+        writer.writerows(row | {"cluster": "my mug"} for row in rows)
+    server.openverse["2"]["results"].append(openverse_result(server, "d"))
+    told = keep(server, client, path)
+    assert (told.added, told.known) == (1, 3)
+    assert "my mug" in {row["cluster"] for row in rows_of(path)}, "of the photo that is gone"
+
+
+def test_a_title_with_a_line_separator_is_one_row(
+    server: SearchDouble, client: Client, tmp_path: Path
+) -> None:
+    result = openverse_result(server, "a", title="My mug\u2028in the sun")
+    server.openverse["1"] = {"page_count": 1, "results": [result]}
+    keep(server, client, tmp_path / "found.csv")
+    assert read_manifest(tmp_path / "found.csv", allow=ALLOWED).undecided == 1
+
+
+def test_two_photos_of_one_page_are_both_taken_once(
+    server: SearchDouble, client: Client, tmp_path: Path
+) -> None:
+    page = {"foreign_landing_url": "https://example.org/museum"}
+    results = [openverse_result(server, name, **page) for name in "ab"]
+    server.openverse["1"] = {"page_count": 1, "results": [*results, results[0]]}
+    told = keep(server, client, tmp_path / "found.csv")
+    assert (told.added, told.known) == (2, 1)
+    sources = {row["source"] for row in rows_of(tmp_path / "found.csv")}
+    assert sources == {"https://example.org/museum", f"{server.url}/files/b.png"}
+    told = keep(server, client, tmp_path / "found.csv")
+    assert (told.added, told.known) == (0, 3)
+
+
+def test_a_photos_host_that_is_dead_is_asked_once_and_the_search_goes_on(
+    server: SearchDouble, client: Client, waits: list[float], tmp_path: Path
+) -> None:
+    urls = {name: f"http://127.0.0.1:1/{name}.png" for name in "acde"} | {"f": "http://[bad/"}
+    results = [openverse_result(server, name, url=url) for name, url in urls.items()]
+    server.openverse["1"] = {"page_count": 1, "results": [*results, openverse_result(server, "b")]}
+    told = keep(server, client, tmp_path / "found.csv")
+    assert told.added == 1
+    said = [told.passed_over[f"https://example.org/{name}"] for name in "acdef"]
+    assert "refused" in said[0]
+    assert said[1:4] == ["127.0.0.1:1 did not answer, and was not asked again."] * 3
+    assert "no address" in said[4]
+    assert len(waits) == client.tries - 1
+
+
+def test_an_address_is_quoted_and_one_that_is_none_is_refused_at_once(
+    server: SearchDouble, client: Client, waits: list[float]
+) -> None:
+    server.files["/files/M%C3%BCg%20a%2F.png"] = b"a mug"
+    assert client.get(f"{server.url}/files/M\u00fcg a%2F.png") == b"a mug"
+    for url in ("//example.org/a.png", "http://[bad/a.png", "http://h:x/a", "file:///etc/hosts"):
+        with pytest.raises(RefusedError, match=r"no address of a file on the web, wanted https:"):
+            client.get(url)
+    assert waits == []
+
+
+def test_a_search_that_the_service_refuses_says_what_to_do(
+    server: SearchDouble, client: Client, tmp_path: Path
+) -> None:
+    server.faults = [(401, "")]
+    with pytest.raises(UnansweredError, match=r"HTTP 401 .*correct its address \(--url\) or"):
+        keep(server, client, tmp_path / "found.csv")
 
 
 def test_licences_outside_the_list_are_passed_over_with_the_reason(

@@ -143,11 +143,11 @@ def test_captions_of_a_file_stay_as_they_are(tmp_path: Path) -> None:
 def test_captions_from_a_spreadsheet(tmp_path: Path) -> None:
     path = tmp_path / "captions.csv"
     path.write_text(
-        'subject_id,image_id,caption\ndog,03,"A {} sits, calmly."\ndog,03,A {} runs.\n',
+        'subject_id,image_id,caption\ndog,03,"A {} sits,\u2028calmly."\ndog,03,A {} runs.\n',
         "utf-8-sig",
     )
     (rows,) = caption(photos("03"), read_captions(path), [DOG], count=2)
-    assert texts(rows) == ["A {} sits, calmly.", "A {} runs."]
+    assert texts(rows) == ["A {} sits,\u2028calmly.", "A {} runs."]
 
 
 @pytest.mark.parametrize(
@@ -167,11 +167,12 @@ def test_a_file_of_another_shape_is_named_with_the_shape_wanted(
         read_captions(tmp_path / name)
 
 
-def test_a_photo_that_the_file_lacks_is_named(tmp_path: Path) -> None:
+def test_photos_that_the_file_lacks_are_named_all_at_once(tmp_path: Path) -> None:
     path = tmp_path / "captions.json"
     path.write_text('{"dog": {"03": ["A {} sits."]}}', "utf-8")
-    with pytest.raises(LanguageError, match=r"captions.json has no caption of dog/04. Add some"):
-        list(caption(photos("04"), read_captions(path), [DOG], count=1))
+    wanted = r"captions.json has no caption of dog/04, dog/05. Add some of each"
+    with pytest.raises(LanguageError, match=wanted):
+        next(caption(photos("03", "04", "05"), read_captions(path), [DOG], count=1))
 
 
 # --- refinement ----------------------------------------------------------------------------------

@@ -135,6 +135,27 @@ def test_a_planted_fault_is_found_and_the_message_says_what_to_do(caption: str) 
     assert message in leaks[0].message
 
 
+@pytest.mark.parametrize(
+    ("own", "caption"),
+    [
+        ("Levi's", "A {} with a Levi\u2019s label hangs on a wall."),
+        ("AC/DC", "A {} with AC/DC printed on it stands on a table."),
+        ("World's Best Dad", "A {} that says World's best dad stands on a table."),
+        ("Sunny", "A {} named Sunny stands on a table."),
+        ("Sunny", "A {} with Sunny printed on it stands on a table."),
+        ("nike", "A {} stands beside a poster with a Nike logo."),
+    ],
+)
+def test_a_leak_term_is_found_by_its_letters_however_it_is_parsed(own: str, caption: str) -> None:
+    subject = Called(subject_id="x", class_noun="mug", kind="rigid", leak_terms=(own,))
+    assert ("leak-term", own) in codes(find_leaks(caption, subject), "hard")
+
+
+def test_a_name_that_is_a_word_too_is_no_leak_as_a_word() -> None:
+    subject = Called(subject_id="x", class_noun="mug", kind="rigid", leak_terms=("Sunny", "Mo"))
+    assert find_leaks("A {} stands on a most sunny bench.", subject) == ()
+
+
 def test_a_planted_fault_fails_its_row_with_the_reason() -> None:
     (rows,) = check(rows_of(["A {} sits.", "A {} and a {} sit.", "A corgi {} sits."]), [DOG])
     assert [row.status for row in rows] == ["passed", "failed", "failed"]

@@ -48,7 +48,7 @@ sys.path.insert(0, ROOT)
 
 LIGHT_METHODS = {
     f"pdst.methods.{name}"
-    for name in ("baselines", "folder", "manifest", "names", "naming", "presets")
+    for name in ("baselines", "folder", "manifest", "names", "naming", "presets", "typed")
 }
 """The others draw with networks and are imported when they are asked for."""
 

@@ -15,6 +15,8 @@ import pytest
 import yaml
 
 import pdst
+from builders.card import table
+from builders.collect.likeness import Sight
 from builders.pipeline.build import NAMES, build, dropped, standings
 from builders.pipeline.provenance import provenance
 from builders.pipeline.recipe import build_recipe
@@ -120,6 +122,32 @@ def test_damage_to_a_stage_is_mended(built: Workspace, tmp_path: Path) -> None:
     assert contents(workspace.output) == contents(built.output)
 
 
+def test_a_damaged_stored_photo_is_made_again(built: Workspace, tmp_path: Path) -> None:
+    workspace = copy_of(built, tmp_path / "ws")
+    stored = next((workspace.folder / "stored" / "photos").iterdir())
+    stored.write_bytes(stored.read_bytes()[:1000])
+    workspace.stage_file("collect").unlink()
+    assert build(workspace).done == ("collect",)
+    assert contents(workspace.folder / "stored") == contents(built.folder / "stored")
+
+
+def test_collected_anew_photos_are_stored_anew(built: Workspace, tmp_path: Path) -> None:
+    workspace = copy_of(built, tmp_path / "ws")
+    one, other = sorted((workspace.folder / "stored" / "photos").iterdir())[:2]
+    one.write_bytes(other.read_bytes())
+    assert build(workspace, anew="collect").done == ("collect",)
+    assert contents(workspace.folder / "stored") == contents(built.folder / "stored")
+
+
+def test_a_stage_that_cannot_be_done_anew_yet_is_told(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "ws", subjects=1)
+    assert build(workspace, anew="mask").waiting[-1] == (
+        "mask was not done anew, as it comes after review: give --anew mask once more then"
+    )
+    with pytest.raises(WorkspaceError, match=r"the last stage to do is split.*Give --until mask"):
+        build(workspace, until="split", anew="mask")
+
+
 def test_rows_come_back_from_parquet_as_they_were(built: Workspace) -> None:
     for kind, stage in ((Candidate, "split"), (Approval, "check"), (MaskRow, "mask")):
         rows = from_table(kind, built.rows(stage))
@@ -157,6 +185,23 @@ def test_the_cards_numbers_are_those_of_the_data(tmp_path: Path) -> None:
     assert "| `robot-1/09` | - |  | rejected by ada: cut off; bob: cut off |" in card
     assert "no embeddings" in card
     assert dict(dropped(workspace)).keys() == {"cat-1/07", "robot-1/09"}
+
+
+def test_the_cards_markdown_is_whole(built: Workspace) -> None:
+    card = (built.output / "README.md").read_text()
+    assert re.findall("^```.*$", card, re.MULTILINE) == ["```python", "```"]
+    assert table(("why",), [("a|b\nc",)]).splitlines()[-1] == "| a\\|b c |"
+
+
+def test_the_card_says_how_look_alikes_were_sought_this_time(
+    built: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "builders.pipeline.stages.split.open_sight", lambda name: Sight(how=f"the eyes of {name}")
+    )
+    workspace = edit(copy_of(built, tmp_path / "ws"), embeddings="an-owl")
+    assert build(workspace).done == ("split", "card", "publish"), "though all rows are the same"
+    assert "by the eyes of an-owl" in (workspace.output / "README.md").read_text()
 
 
 def test_a_card_without_reviewers_says_that_nobody_looked(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import pdst
+from builders.language.rows import LanguageError
 from builders.pipeline.build import build
 from builders.pipeline.settings import WorkspaceError
 from builders.pipeline.workspace import Workspace, open_workspace
@@ -139,6 +140,43 @@ def test_another_endpoint_is_asked_anew_and_another_key_is_not(
     script(double)
     environment = {"CAPTION_KEY": KEY, "OTHER_KEY": KEY}
     assert "caption" in build(open_workspace(workspace.folder, environment)).done
+
+
+def subject_changed(workspace: Workspace, **values: object) -> Workspace:
+    path = workspace.folder / "workspace.yaml"
+    settings = yaml.safe_load(path.read_text())
+    settings["subjects"]["cat-1"] |= values
+    path.write_text(yaml.safe_dump(settings))
+    return with_key(workspace)
+
+
+def test_a_new_leak_term_is_checked_and_no_model_is_asked_again(
+    double: EndpointDouble, tmp_path: Path
+) -> None:
+    workspace = workspace_of(tmp_path / "ws", double)
+    script(double)
+    build(with_key(workspace))
+    asked = len(double.requests)
+    workspace = subject_changed(workspace, leak_terms=["fence"])
+    built = build(workspace)
+    assert built.done == ("neutralize", "check")
+    assert "'fence' is among the subject's leak terms" in built.waiting[0]
+    assert len(double.requests) == asked
+    script(double)
+    assert build(subject_changed(workspace, class_noun="dog")).done[:2] == ("caption", "refine")
+    assert "is a dog" in str(double.requests[asked])
+
+
+def test_done_anew_a_stage_forgets_what_it_had_when_it_broke_down(
+    double: EndpointDouble, tmp_path: Path
+) -> None:
+    workspace = workspace_of(tmp_path / "ws", double)
+    double.script = [(200, WRITTEN), (400, {"error": {"message": "no"}})]
+    with pytest.raises(LanguageError):
+        build(with_key(workspace))
+    double.script = [(200, WRITTEN)] * 3
+    build(with_key(workspace), until="caption", anew="caption")
+    assert double.script == [], "all three photos were asked about, not the last two"
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,13 @@ def test_a_shot_that_two_subjects_share_is_named(tmp_path: Path) -> None:
         answer_all(workspace)
 
 
+def test_two_subjects_may_share_what_somebody_has_looked_at(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "ws", subjects=2, review={})
+    shutil.copy(photo(workspace, "cat-1/06"), photo(workspace, "robot-1/99"))
+    decide(workspace, "robot-1/99,different,cat-1/06,ada,both are in the picture")
+    assert build(workspace, until="split").done == ("collect", "review", "split")
+
+
 def test_a_flipped_photo_never_gets_to_the_other_side(workspace: Workspace) -> None:
     """A seed cannot part them: one of the two is left over."""
     with Image.open(photo(workspace, "cat-1/06")) as image:
@@ -173,6 +180,60 @@ def test_all_files_that_cannot_be_collected_are_listed_with_what_to_do(
     assert dict(dropped(workspace))["cat-1/raw"] == "12 bits"
 
 
+def test_a_photo_that_is_nobodys_and_a_subject_without_any_are_told(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "ws", subjects=2)
+    shutil.rmtree(workspace.folder / "photos" / "robot-1")
+    build(workspace)
+    write(workspace.folder / "photos" / "IMG_1.HEIC", b"")
+    assert standings(workspace)[0].why == ("due: strays changed",)
+    build(workspace)
+    assert standings(workspace)[0].notes[-2:] == (
+        "subject robot-1 of the settings has no photo",
+        "IMG_1.HEIC was not taken: it lies beside the subjects' folders. Put it into one of them.",
+    )
+
+
+def test_a_name_that_no_id_can_be_made_of_is_named(workspace: Workspace) -> None:
+    write(photo(workspace, "cat-1/\u72ac"), b"")
+    with pytest.raises(WorkspaceError, match=r"wanted an ASCII letter or digit .* Rename it"):
+        build(workspace)
+
+
+# --- decisions -----------------------------------------------------------------------------------
+
+
+def test_decisions_stand_in_the_card_with_who_and_why(workspace: Workspace) -> None:
+    decide(
+        workspace,
+        "cat-1/10,drop,,ada,blurred",
+        "cat-1/06,different,cat-1/05,bob,two poses",
+    )
+    assert answer_all(workspace).waiting == ()
+    card = workspace.output / "README.md"
+    assert "| `cat-1/10` | left out |  | ada | blurred |" in card.read_text()
+    assert "| `cat-1/06` | another shot than | `cat-1/05` | bob | two poses |" in card.read_text()
+    text = workspace.decisions.read_text()
+    workspace.decisions.write_text(text.replace("bob,two poses", "eve,its tail moved"))
+    assert "card" in build(workspace).done
+    assert "| eve | its tail moved |" in card.read_text()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b"cat-1/10,drop,,ada,blurred, and dark", r"line 2: has more .* Put the reason in quotes"),
+        ("cat-1/10,drop,,Zo\xeb,blurred".encode("cp1252"), r"is no UTF-8 text .* Save it as UTF-8"),
+        (b"cat-1/10,drop,,,blurred", r"line 2: wanted a photo, by whom, and a reason"),
+    ],
+)
+def test_a_decision_that_would_be_misread_is_named(
+    workspace: Workspace, line: bytes, message: str
+) -> None:
+    workspace.decisions.write_bytes(b"photo,decision,other,by,reason\n" + line)
+    with pytest.raises(WorkspaceError, match=message):
+        build(workspace)
+
+
 # --- manifests -----------------------------------------------------------------------------------
 
 
@@ -276,6 +337,21 @@ def test_captions_that_are_not_there_yet_are_asked_for_by_photo(workspace: Works
     assert answer_all(workspace).waiting == ()
 
 
+def test_captions_that_are_in_no_row_are_told(workspace: Workspace) -> None:
+    answer_all(workspace)
+    rows = from_table(Candidate, workspace.rows("split"))
+    train, test = (kept(rows, split)[0].image_id for split in ("train", "test"))
+    with (workspace.folder / "captions.csv").open("a") as opened:
+        opened.write(f"cat-1,{test},A {{}} too many.\ncat-1,5,A {{}} sits.\ndog,05,A {{}} runs.\n")
+    build(workspace)
+    notes = standings(workspace)[3].notes
+    assert f"captions.csv: 1 captions of cat-1/{test} were not taken: per_photo is 3" in notes
+    assert f"captions.csv: 3 captions of cat-1/{train} were not taken: it is not in test" in notes
+    for name in ("cat-1/5", "dog/05"):
+        why = "were not taken: no such photo was collected"
+        assert f"captions.csv: 1 captions of {name} {why}" in notes
+
+
 def test_a_rejected_caption_is_to_be_written_anew(workspace: Workspace) -> None:
     answer_all(workspace, {})
     first = kept(from_table(Candidate, workspace.rows("split")), "test")[0]
@@ -333,6 +409,7 @@ def test_a_rejected_mask_is_to_be_drawn_anew(workspace: Workspace) -> None:
         ("split", {"trian": 5}, "No key named 'trian'. Did you mean 'train'"),
         ("split", {"train": "five"}, "split: train is 'five', wanted int"),
         ("split", {"train": 0}, "wanted at least 1 and 1"),
+        ("captions", {"per_photo": 0}, "captions.per_photo is 0, wanted 1 to 100"),
         ("review", {"photos": ["ada", "ada"]}, "wanted different people"),
         ("release", {"name": "a", "version": "1.0.0", "licence": "x"}, "lacks 'summary'"),
         ("subjects", {}, "wanted at least one"),

@@ -101,6 +101,17 @@ def test_status_says_what_has_changed(built: Workspace) -> None:
     assert rows.startswith("due: rows of split: ")
 
 
+def test_a_file_that_was_named_and_is_not_any_more_makes_its_stage_due(tmp_path: Path) -> None:
+    """Though there was nothing in it: the captions come from elsewhere now."""
+    workspace = make_workspace(tmp_path / "ws", subjects=1, review={})
+    (workspace.folder / "captions.csv").unlink()
+    assert build(workspace).waiting
+    path = workspace.folder / "workspace.yaml"
+    path.write_text(path.read_text().replace("file: captions.csv", "file: ''"))
+    caption = standings(open_workspace(workspace.folder))[3]
+    assert (caption.stage, caption.state, caption.why) == ("caption", "due", ("due: file changed",))
+
+
 def test_lost_files_and_a_stage_never_done_are_said(built: Workspace) -> None:
     (built.output / "README.md").unlink()
     why = {own.stage: own.why for own in standings(built)}

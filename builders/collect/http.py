@@ -26,6 +26,9 @@ PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Answers after which the same question may be answered."""
 
 
+_RESERVED = "%:/?#[]@!$&'()*+,;=~"
+
+
 class UnansweredError(WorkspaceError):
     """A server does not answer, or not as it says it would."""
 
@@ -69,7 +72,13 @@ class Client:
                 raise ValueError("no JSON object")
             return said
 
-        return self._ask(asked, read)
+        try:
+            return self._ask(asked, read)
+        except RefusedError as error:
+            raise UnansweredError(
+                f"{error} The service itself refuses this search: correct its address (--url) or "
+                "the words, or take the other --source. What was found is kept."
+            ) from error
 
     def get(self, url: str) -> bytes:
         """Ask for a file.
@@ -81,10 +90,10 @@ class Client:
         return self._ask(url, lambda data: data)
 
     def _ask(self, url: str, read: Callable[[bytes], _T]) -> _T:
-        failure = ""
+        address, failure = web_address(url), ""
         for attempt in range(self.tries):
             try:
-                return read(self._fetch(url))
+                return read(self._fetch(address))
             except urllib.error.HTTPError as error:
                 with error:
                     failure = f"HTTP {error.code} {error.reason}"
@@ -114,6 +123,22 @@ class Client:
         with urllib.request.urlopen(request, timeout=self.timeout_s) as response:
             data: bytes = response.read()
             return data
+
+
+def web_address(url: str) -> str:
+    """A URL as HTTP has it: without blanks, letters beyond ASCII quoted; what is quoted stays.
+
+    Raises:
+        RefusedError: if it is none of HTTP.
+    """
+    try:
+        parts = urllib.parse.urlsplit(url.strip())
+        host, _ = parts.netloc.encode("idna").decode(), parts.port
+    except ValueError:
+        host = ""
+    if not host or parts.scheme not in ("http", "https"):
+        raise RefusedError(f"{url}: no address of a file on the web, wanted https://….")
+    return urllib.parse.quote(parts._replace(netloc=host).geturl(), safe=_RESERVED)
 
 
 def _retry_after(header: str | None, attempt: int) -> float:

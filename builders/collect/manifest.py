@@ -6,6 +6,7 @@ Its hashes make sure that the files are those that were meant.
 """
 
 import csv
+import io
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builders.collect.licences import ALLOWED, licence_id
+from builders.collect.text import read_utf8
 from builders.pipeline.settings import WorkspaceError
 from pdst.errors import unknown_name
 from pdst.release import SPLITS, shown
@@ -120,13 +122,9 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
     """The rows, each with where it stands."""
     if not path.is_file():
         raise WorkspaceError(f"{path}: no such manifest. Correct collect.manifests.")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise WorkspaceError(f"{path} is no UTF-8 text ({error}). Save it as UTF-8.") from error
-    lines = text.splitlines()
+    text = read_utf8(path)
     if path.suffix == ".jsonl":
-        for number, line in enumerate(lines, start=1):
+        for number, line in enumerate(text.rstrip("\n").split("\n"), start=1):
             where = f"{path.name} line {number}"
             try:
                 row = json.loads(line)
@@ -137,7 +135,7 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
             _check_columns(list(row), where)
             yield where, {key: "" if value is None else str(value) for key, value in row.items()}
         return
-    reader = csv.DictReader(lines)
+    reader = csv.DictReader(io.StringIO(text, newline=""))
     _check_columns(list(reader.fieldnames or ()), path.name)
     for row in reader:
         where = f"{path.name} line {reader.line_num}"

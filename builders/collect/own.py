@@ -9,9 +9,12 @@ from builders.collect.licences import ALLOWED
 from builders.collect.manifest import Listed
 from builders.pipeline.settings import OwnSettings, WorkspaceError
 from pdst.errors import unknown_name
+from pdst.own_photos import SUFFIXES
 from pdst.release import shown
 
 COLLECTOR = "own"
+
+_SUFFIXES = (*SUFFIXES, ".heic", ".heif")
 
 
 def list_own(own: OwnSettings, folder: Path) -> Iterator[Listed]:
@@ -48,7 +51,12 @@ def list_own(own: OwnSettings, folder: Path) -> Iterator[Listed]:
         subject_id, *session, name = path.relative_to(folder).parts
         image_id = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(name).stem).strip("-._")
         taken[subject_id, image_id] += 1
-        if len(session) > 1 or not image_id or taken[subject_id, image_id] > 1:
+        if not image_id:
+            raise WorkspaceError(
+                f"{path}: got {shown(name)}, wanted an ASCII letter or digit in the name: it "
+                "becomes the photo's id. Rename it: 01.jpg."
+            )
+        if len(session) > 1 or taken[subject_id, image_id] > 1:
             raise WorkspaceError(
                 f"{path}: got {shown('/'.join((*session, name)))}, wanted SUBJECT/NAME.jpg or "
                 "SUBJECT/SESSION/NAME.jpg, each name once a subject. Move or rename it."
@@ -67,6 +75,15 @@ def list_own(own: OwnSettings, folder: Path) -> Iterator[Listed]:
             statement=own.statement,
             session=session[0] if session else "",
         )
+
+
+def list_strays(folder: Path) -> list[str]:
+    """Photos beside the subjects' folders: nobody says whose they are, and none is taken."""
+    return [
+        path.name
+        for path in sorted(folder.glob("*"))
+        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()
+    ]
 
 
 def _counts(path: Path, folder: Path) -> bool:

@@ -1,6 +1,7 @@
 """In: photos, and something that writes captions. Out: rows of captions, a photo at a time."""
 
 import csv
+import io
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -83,9 +84,10 @@ def caption(
         LanguageError: if the captioner cannot work at all, or a subject is not known.
     """
     known = tuple(subjects)
-    for photo in photos:
-        if photo.key in done:
-            continue
+    wanted = [photo for photo in photos if photo.key not in done]
+    if isinstance(captioner, WrittenCaptions):
+        captioner.require(photo.key for photo in wanted)
+    for photo in wanted:
         subject = called(photo.subject_id, known)
         if isinstance(captioner, WrittenCaptions):
             texts = captioner.write(photo, subject, count=count, seed=seed)
@@ -140,18 +142,21 @@ class WrittenCaptions:
     texts: Mapping[Key, tuple[str, ...]]
 
     def write(self, photo: Pictured, subject: Called, *, count: int, seed: int) -> list[str]:
-        """The photo's captions, the first `count`; empty ones are left out.
+        """The photo's captions, the first `count`; empty ones are left out."""
+        del subject, seed  # they are what they are
+        return [text for text in self.texts.get(photo.key, ()) if text][:count]
+
+    def require(self, photos: Iterable[Key]) -> None:
+        """Make sure that the file knows all photos.
 
         Raises:
-            LanguageError: if the file has none.
+            LanguageError: if it does not; it names all that are missing.
         """
-        del subject, seed  # they are what they are
-        if photo.key not in self.texts:
+        if missing := ["/".join(key) for key in photos if key not in self.texts]:
             raise LanguageError(
-                f"{self.name} has no caption of {'/'.join(photo.key)}. Add some, or leave the "
-                "photo out."
+                f"{self.name} has no caption of {', '.join(missing)}. Add some of each, or leave "
+                "the photo out."
             )
-        return [text for text in self.texts[photo.key] if text][:count]
 
 
 def read_captions(path: Path) -> WrittenCaptions:
@@ -180,7 +185,7 @@ def read_captions(path: Path) -> WrittenCaptions:
 
 
 def _from_csv(text: str) -> Iterator[tuple[Key, str]]:
-    for row in csv.DictReader(text.splitlines()):
+    for row in csv.DictReader(io.StringIO(text, newline="")):
         yield (row["subject_id"], row["image_id"]), row["caption"].strip()
 
 

@@ -76,12 +76,17 @@ def build(
     Args:
         workspace: to build.
         until: the last stage.
-        anew: a stage that is done even if nothing has changed.
+        anew: a stage that is done from its beginning, even if nothing has changed.
         told: is called with each stage's name before it is done.
 
     Raises:
         PdstError: for what the maker has to mend; all that was done before is kept.
     """
+    if anew and NAMES.index(anew) > NAMES.index(until):
+        raise WorkspaceError(
+            f"{anew} shall be done anew, but the last stage to do is {until}, which comes before "
+            f"it. Give --until {anew}, or leave it out."
+        )
     try:
         with FileLock(workspace.folder / ".lock", timeout=0):
             return _build(workspace, until, anew, told)
@@ -100,13 +105,21 @@ def _build(
         record = workspace.record(stage.name)
         if stage.name == anew or stage.state(workspace) == "due":
             told(stage.name)
+            if stage.name == anew:
+                forget_parts(workspace, stage.name)
+                stage.forget(workspace)
             record = stage.do(workspace)
             done.append(stage.name)
         assert record is not None, "a stage that is not due has a record"
         if record.waiting:
-            return Built(done=tuple(done), waiting=record.waiting)
+            again = (_not_anew(anew, stage.name),) if anew and anew not in done else ()
+            return Built(done=tuple(done), waiting=(*record.waiting, *again))
     forget_parts(workspace)
     return Built(done=tuple(done), waiting=())
+
+
+def _not_anew(anew: str, waits: str) -> str:
+    return f"{anew} was not done anew, as it comes after {waits}: give --anew {anew} once more then"
 
 
 def standings(workspace: Workspace) -> tuple[Standing, ...]:

@@ -53,9 +53,7 @@ def init(workspace: Folder) -> None:
 def build_workspace(
     workspace: Folder,
     until: Annotated[str, typer.Option(help="The last stage to do.")] = NAMES[-1],
-    anew: Annotated[
-        str | None, typer.Option(help="A stage to do even if nothing has changed.")
-    ] = None,
+    anew: Annotated[str | None, typer.Option(help="A stage to do from its beginning.")] = None,
 ) -> None:
     """Do every stage that is due, and stop where people are needed.
 

@@ -47,9 +47,10 @@ def photo_by_photo(
     return to_table(row for key in sorted(done) for row in done[key])
 
 
-def forget_parts(workspace: Workspace) -> None:
-    """Remove the parts: all stages that had some are done."""
-    shutil.rmtree(_parts(workspace), ignore_errors=True)
+def forget_parts(workspace: Workspace, stage: str = "*") -> None:
+    """Remove the parts of a stage, or, when all that had some are done, of all."""
+    for folder in _parts(workspace).glob(f"{stage}-*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _parts(workspace: Workspace) -> Path:

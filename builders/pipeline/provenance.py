@@ -3,6 +3,7 @@
 from collections import Counter
 
 from builders.card import table
+from builders.collect.decisions import read_decisions
 from builders.pipeline.probing import probe_captions, probe_table, released_captions
 from builders.pipeline.rows import Approval, Candidate, MaskRow, from_table, kept
 from builders.pipeline.workspace import Workspace
@@ -23,11 +24,13 @@ def provenance(workspace: Workspace) -> str:
     parts = [
         "## From collection to release",
         fates_table(workspace),
+        "## Decided by hand",
+        decisions_table(workspace),
         "## Sessions",
         sessions_table(workspace),
         "## Reviews",
         reviews_table(workspace),
-        f"Look-alikes: {_sight(workspace)}.",
+        f"Look-alikes: {sight(workspace)}.",
         "## Checks of the captions",
         checks_table(workspace),
         "What a classifier of words guesses from the captions of a subject, after reading those of "
@@ -60,6 +63,17 @@ def fates_table(workspace: Workspace) -> str:
         ("with a mask", len(masks)),
     ]
     return table(("photos", "number"), lines)
+
+
+def decisions_table(workspace: Workspace) -> str:
+    """What the maker decided, who did, and why."""
+    said = read_decisions(workspace.decisions)
+    lines = [
+        (f"`{own.photo}`", what, f"`{own.other}`" if own.other else "", own.by, own.reason)
+        for what, decisions in (("left out", said.drops), ("another shot than", said.cleared))
+        for own in sorted(decisions.values(), key=lambda own: (own.photo, own.other))
+    ]
+    return table(("photo", "decision", "other", "by", "reason"), lines) if lines else "Nothing."
 
 
 def sessions_table(workspace: Workspace) -> str:
@@ -130,7 +144,8 @@ def _kappa(found: Agreement) -> str:
     return "not defined" if found.kappa is None else f"{found.kappa:.3f}"
 
 
-def _sight(workspace: Workspace) -> str:
+def sight(workspace: Workspace) -> str:
+    """How the split looked for look-alikes."""
     record = workspace.record("split")
     assert record is not None, "the card is made after the split"
     return record.notes[0]

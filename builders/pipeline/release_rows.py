@@ -47,13 +47,24 @@ def _row(
         image_id=photo.image_id,
         image=data,
         suffix=f".{photo.file.rpartition('.')[2]}",
-        mask=workspace.mask(mask.file) if mask is not None and mask.file else None,
+        mask=_mask(workspace, mask) if mask is not None and mask.file else None,
         source=photo.source,
         author=photo.author,
         licence=photo.licence,
         licence_url=photo.licence_url,
         captions=captions if split == "test" else (),
     )
+
+
+def _mask(workspace: Workspace, row: MaskRow) -> bytes:
+    data = workspace.mask(row.file)
+    if digest_bytes(data) != row.sha256:
+        raise WorkspaceError(
+            f"{workspace.folder / 'stored' / 'masks' / row.file} was changed after it was looked "
+            "at. Put a corrected mask into masks.folder instead, delete this file, and give the "
+            "build command once more."
+        )
+    return data
 
 
 def left_out(workspace: Workspace) -> tuple[Dropped, ...]:

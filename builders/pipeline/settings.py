@@ -56,7 +56,8 @@ class SubjectSettings:
     """Who or what a subject is.
 
     Attributes:
-        leak_terms: words that give this one subject away in a caption: its name, its brand.
+        leak_terms: words that give this one subject away in a caption: its name, its brand. A
+            single word with a capital is meant as a name ("Sunny", not "sunny").
     """
 
     class_noun: str
@@ -260,6 +261,8 @@ def _check(settings: Settings, path: Path) -> None:
                 f"{path}: collect.allow: {unknown_name('licence', licence, ALLOWED)}"
             )
     captions = settings.captions
+    if not 1 <= captions.per_photo <= 100:
+        raise wrong("captions.per_photo", captions.per_photo, "1 to 100")
     if captions.endpoint and (captions.file or captions.model):
         given = captions.file or captions.model
         raise wrong("captions", given, "either that, or an `endpoint`")

@@ -21,6 +21,8 @@ class Stage:
             the libraries that decide (`pipeline.versions`). Plain JSON.
         run: does it.
         holds: whether what it wrote beside its rows is still there; of most there is nothing.
+        forget: removes what it keeps beside its rows to spare work, so that it is done from the
+            beginning; most keep nothing.
         version: goes up with a change that gives other rows from the same inputs.
     """
 
@@ -29,6 +31,7 @@ class Stage:
     inputs: Callable[[Workspace], Mapping[str, Json]]
     run: Callable[[Workspace], Outcome]
     holds: Callable[[Workspace], bool] = lambda workspace: True
+    forget: Callable[[Workspace], None] = lambda workspace: None
     version: int = 1
 
     def state(self, workspace: Workspace) -> State:
@@ -81,8 +84,12 @@ def _changes(before: Json, now: Json, name: str) -> Iterator[str]:
     if digest_json(before) == digest_json(now):
         return
     if isinstance(before, dict) and isinstance(now, dict):
-        for key in sorted({*before, *now}):
-            yield from _changes(before.get(key), now.get(key), f"{name} {key}")
+        told = [
+            one
+            for key in sorted({*before, *now})
+            for one in _changes(before.get(key), now.get(key), f"{name} {key}")
+        ]
+        yield from told or [f"{name} changed"]  # a key came or went whose value is None
     elif isinstance(before, str | int | None) and isinstance(now, str | int | None):
         yield f"{name}: {_short(before)}, now {_short(now)}"
     else:

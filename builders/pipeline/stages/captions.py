@@ -50,6 +50,11 @@ def called_json(workspace: Workspace) -> Json:
     }
 
 
+def _nouns(workspace: Workspace) -> Json:
+    """What of the subjects a prompt says (`builders.language.prompts`): their class nouns alone."""
+    return {name: subject.class_noun for name, subject in workspace.settings.subjects.items()}
+
+
 # --- caption -------------------------------------------------------------------------------------
 
 
@@ -64,7 +69,7 @@ def _caption_inputs(workspace: Workspace) -> Mapping[str, Json]:
         "model": captions.model,
         "endpoint": _endpoint_json(captions.endpoint),
         "per_photo": captions.per_photo,
-        "subjects": called_json(workspace),
+        "nouns": _nouns(workspace),
     }
 
 
@@ -90,15 +95,35 @@ def _caption(workspace: Workspace) -> Outcome:
         )
 
     inputs = CAPTION.depends_on(workspace)
-    return Outcome(table=photo_by_photo(workspace, "caption", inputs, make))
+    table = photo_by_photo(workspace, "caption", inputs, make)
+    return Outcome(table=table, notes=tuple(_not_taken(workspace)))
+
+
+def _not_taken(workspace: Workspace) -> Iterator[str]:
+    """Captions of the file that stand in no row, by photo, with why."""
+    from builders.language import read_captions
+
+    settings = workspace.settings.captions
+    if not settings.file:
+        return
+    photos = photo_rows.from_table(Candidate, workspace.rows("split"))
+    known, wanted = ({row.name for row in rows} for rows in (photos, kept(photos, "test")))
+    for key, texts in sorted(read_captions(workspace.path(settings.file)).texts.items()):
+        name, number = "/".join(key), sum(map(bool, texts))
+        if name in wanted:
+            number, why = number - settings.per_photo, f"per_photo is {settings.per_photo}"
+        else:
+            why = "it is not in test" if name in known else "no such photo was collected"
+        if number > 0:
+            yield f"{settings.file}: {number} captions of {name} were not taken: {why}"
 
 
 def _is_written(path: Path) -> bool:
     """Whether there is a file of captions with a caption in it."""
     if path.suffix != ".csv" or not path.is_file():
         return path.is_file()
-    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    rows = csv.DictReader(lines)
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    rows = csv.DictReader(io.StringIO(text, newline=""))
     no_sheet = "caption" not in (rows.fieldnames or ())  # reading it says what is wrong
     return no_sheet or any((row["caption"] or "").strip() for row in rows)
 
@@ -172,18 +197,21 @@ def _rewrites(workspace: Workspace) -> bool:
     return settings.rewrite or not settings.file
 
 
-def _rewrite_inputs(workspace: Workspace) -> Mapping[str, Json]:
+def _refine_inputs(workspace: Workspace) -> Mapping[str, Json]:
     return {
         "rewrite": _rewrites(workspace),
         "refiner": workspace.settings.captions.refiner,
         "endpoint": _endpoint_json(workspace.settings.captions.refiner_endpoint),
-        "subjects": called_json(workspace),
+        "nouns": _nouns(workspace),
     }
 
 
 def _neutral_inputs(workspace: Workspace) -> Mapping[str, Json]:
-    rules = language_versions() if _rewrites(workspace) else {}
-    return {**_rewrite_inputs(workspace), "versions": rules}
+    return {
+        "rewrite": _rewrites(workspace),
+        "subjects": called_json(workspace),
+        "versions": language_versions() if _rewrites(workspace) else {},
+    }
 
 
 def _refine(workspace: Workspace) -> Outcome:
@@ -233,5 +261,5 @@ def _unchanged(workspace: Workspace, stage: str) -> Outcome:
 
 
 CAPTION = Stage(name="caption", reads=("split",), inputs=_caption_inputs, run=_caption)
-REFINE = Stage(name="refine", reads=("caption",), inputs=_rewrite_inputs, run=_refine)
+REFINE = Stage(name="refine", reads=("caption",), inputs=_refine_inputs, run=_refine)
 NEUTRALIZE = Stage(name="neutralize", reads=("refine",), inputs=_neutral_inputs, run=_neutralize)

@@ -9,13 +9,13 @@ from builders.card import render_card
 from builders.documents import contact_sheet, croissant, word_figure
 from builders.pack import replaced
 from builders.pipeline.files import file_rows, files_hold
-from builders.pipeline.provenance import provenance
+from builders.pipeline.provenance import provenance, sight
 from builders.pipeline.recipe import write_recipe
 from builders.pipeline.release_rows import left_out, release_rows
 from builders.pipeline.rows import Candidate, FileRow, from_table, kept, to_table
 from builders.pipeline.stage import Stage
 from builders.pipeline.versions import versions
-from builders.pipeline.workspace import Outcome, Workspace
+from builders.pipeline.workspace import Outcome, Workspace, digest_files
 from builders.rows import About, PhotoRow
 from pdst.dataset import load
 from pdst.digest import Json
@@ -34,10 +34,14 @@ How often the captions use which words (articles, prepositions and the like are 
 
 def _inputs(workspace: Workspace) -> Mapping[str, Json]:
     release = workspace.settings.release
-    reviewers = {kind: list(names) for kind, names in asdict(workspace.settings.review).items()}
+    reviewers: Json = {
+        kind: list(names) for kind, names in asdict(workspace.settings.review).items()
+    }
     return {
         "release": dict(asdict(release)),
         "reviewers": reviewers,
+        "sight": sight(workspace),
+        "decisions": digest_files([workspace.decisions], workspace.folder),
         "versions": versions("pillow", "pyyaml", "scikit-learn"),
     }
 

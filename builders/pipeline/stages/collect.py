@@ -1,7 +1,9 @@
 """In: the maker's photos and manifests. Out: candidates, their stored photos upright and bare."""
 
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
@@ -12,7 +14,7 @@ from PIL import Image
 from builders.collect.decisions import Decision, read_decisions
 from builders.collect.ingest import SUFFIXES, Ingested, ingest
 from builders.collect.manifest import Listed, read_manifest
-from builders.collect.own import list_own
+from builders.collect.own import list_own, list_strays
 from builders.collect.series import number_series, taken_at
 from builders.pipeline.rows import Candidate, from_table, to_table
 from builders.pipeline.settings import WorkspaceError
@@ -20,7 +22,7 @@ from builders.pipeline.stage import Stage
 from builders.pipeline.workspace import Outcome, Workspace, digest_files
 from pdst.digest import Json, digest_bytes
 from pdst.errors import PdstError, unknown_name
-from pdst.images import decode_rgb
+from pdst.images import UnreadableImageError, decode_rgb
 
 SMALL = 512
 """Pixels of the shorter side below which a photo is flagged: Stable Diffusion 1.5 draws 512."""
@@ -42,6 +44,7 @@ def _inputs(workspace: Workspace) -> Mapping[str, Json]:
         "series_gap_minutes": collect.series_gap_minutes,
         "subjects": [*sorted(workspace.settings.subjects)],
         "files": digest_files(files, workspace.folder),
+        "strays": [*_strays(workspace)],
     }
 
 
@@ -77,6 +80,12 @@ def _run(workspace: Workspace) -> Outcome:
     gap = timedelta(minutes=workspace.settings.collect.series_gap_minutes)
     rows = _with_series(rows, taken, gap)
     notes = [f"{row.name}: {flag}" for row in rows for flag in row.flags]
+    empty = sorted(set(workspace.settings.subjects) - {row.subject_id for row in rows})
+    notes += [f"subject {name} of the settings has no photo" for name in empty]
+    notes += [
+        f"{name} was not taken: it lies beside the subjects' folders. Put it into one of them."
+        for name in _strays(workspace)
+    ]
     if undecided:
         notes.append(f"{undecided} found photos have no subject yet and were not taken")
     return Outcome(table=to_table(Candidate, rows), notes=tuple(notes))
@@ -101,6 +110,11 @@ def _listed(workspace: Workspace) -> tuple[list[Listed], int, list[str]]:
         for name in unknown
     ]
     return listed, undecided, problems
+
+
+def _strays(workspace: Workspace) -> list[str]:
+    own = workspace.settings.collect.own
+    return [] if own is None else list_strays(workspace.path(own.folder))
 
 
 def _with_series(
@@ -169,7 +183,8 @@ def _stored(workspace: Workspace, original: bytes, digest: str, where: str) -> t
         path = workspace.folder / "stored" / "photos" / f"{digest}-{long_side}{suffix}"
         if path.is_file():
             data = path.read_bytes()
-            return path.name, Ingested(data=data, suffix=suffix, size=decode_rgb(data).size)
+            with suppress(UnreadableImageError):  # a damaged one is made again
+                return path.name, Ingested(data=data, suffix=suffix, size=decode_rgb(data).size)
     made = ingest(original, long_side, where)
     file = f"{digest}-{long_side}{made.suffix}"
     workspace.write_stored("photos", file, made.data)
@@ -194,4 +209,16 @@ def _holds(workspace: Workspace) -> bool:
     )
 
 
-COLLECT = Stage(name="collect", reads=(), inputs=_inputs, run=_run, holds=_holds, version=2)
+def _forget(workspace: Workspace) -> None:
+    shutil.rmtree(workspace.folder / "stored" / "photos", ignore_errors=True)
+
+
+COLLECT = Stage(
+    name="collect",
+    reads=(),
+    inputs=_inputs,
+    run=_run,
+    holds=_holds,
+    forget=_forget,
+    version=2,
+)

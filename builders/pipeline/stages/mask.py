@@ -2,7 +2,7 @@
 
 import io
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from PIL import Image
 
 from builders.pipeline.misfits import misfits
 from builders.pipeline.rows import Candidate, MaskRow, from_table, kept, to_table
-from builders.pipeline.segmenting import Drawn, segment
+from builders.pipeline.segmenting import Drawn, forget_segmented, open_segmenter, segment
 from builders.pipeline.settings import WorkspaceError
 from builders.pipeline.stage import Stage
 from builders.pipeline.versions import versions
@@ -22,19 +22,29 @@ from builders.review.panel import panel, panel_inputs
 from pdst.digest import Json, digest_bytes
 from pdst.errors import PdstError
 from pdst.images import decode_mask, decode_rgb
-from pdst.masks import Segmenter, mask_flags, segmenter_named
+from pdst.masks import Segmenter, mask_flags
 
 
 def _inputs(workspace: Workspace) -> Mapping[str, Json]:
     settings = workspace.settings.masks
-    folder = workspace.path(settings.folder)
-    files = sorted(folder.rglob("*.png")) if settings.folder else []
     return {
         **panel_inputs(workspace, "masks"),
         "segmenter": settings.segmenter,
-        "files": digest_files(files, workspace.folder),
+        "nouns": {
+            name: own.class_noun
+            for name, own in workspace.settings.subjects.items()
+            if settings.segmenter
+        },
+        "files": digest_files(_files(workspace), workspace.folder),
         "versions": versions("numpy", "pillow", "scipy"),
     }
+
+
+def _files(workspace: Workspace) -> list[Path]:
+    """What lies in the folder of masks, but for what operating systems leave behind."""
+    settings = workspace.settings.masks
+    found = workspace.path(settings.folder).rglob("*") if settings.folder else ()
+    return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
 
 
 def _run(workspace: Workspace) -> Outcome:
@@ -44,7 +54,8 @@ def _run(workspace: Workspace) -> Outcome:
     if not (settings.folder or settings.segmenter):
         note = "no masks: the settings name neither a folder of masks nor a segmenter"
         return Outcome(table=to_table(MaskRow, ()), notes=(note,))
-    segmenter = segmenter_named(settings.segmenter) if settings.segmenter else None
+    fileless = [photo for photo in train if not _has_file(workspace, photo)]
+    segmenter = open_segmenter(workspace, fileless) if settings.segmenter else None
     rows: list[MaskRow] = []
     problems: list[str] = []
     for photo in train:
@@ -52,7 +63,7 @@ def _run(workspace: Workspace) -> Outcome:
             rows.append(_mask(workspace, photo, segmenter))
         except PdstError as error:
             problems.append(str(error))
-    problems += _repeated(rows)
+    problems = [*dict.fromkeys(problems), *_repeated(rows)]  # of a missing package, once is enough
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems)
         raise WorkspaceError(f"{len(problems)} masks cannot be used:\n{lines}\nMend each.")
@@ -65,16 +76,15 @@ def _run(workspace: Workspace) -> Outcome:
     flags = [f"mask of {row.name}: {flag}" for row in rows for flag in row.flags]
     return Outcome(
         table=to_table(MaskRow, rows),
-        notes=(*found.notes, *flags),
+        notes=(*found.notes, *flags, *_strangers(workspace, photos)),
         waiting=(*found.waiting, *redo),
     )
 
 
 def _mask(workspace: Workspace, photo: Candidate, segmenter: Segmenter | None) -> MaskRow:
     """Read or draw one mask, fit it to its stored photo and keep it."""
-    folder = workspace.settings.masks.folder
-    path = workspace.path(folder) / photo.subject_id / f"{photo.image_id}.png"
-    if folder and path.is_file():
+    path = _file_of(workspace, photo)
+    if _has_file(workspace, photo):
         mask = _from_file(path, photo)
     elif segmenter is not None:
         mask = segment(workspace, photo, segmenter)
@@ -94,6 +104,26 @@ def _mask(workspace: Workspace, photo: Candidate, segmenter: Segmenter | None) -
         share=round(float(_covered(mask.data).mean()), 6),
         flags=mask.flags,
     )
+
+
+def _file_of(workspace: Workspace, photo: Candidate) -> Path:
+    folder = workspace.path(workspace.settings.masks.folder)
+    return folder / photo.subject_id / f"{photo.image_id}.png"
+
+
+def _has_file(workspace: Workspace, photo: Candidate) -> bool:
+    return bool(workspace.settings.masks.folder) and _file_of(workspace, photo).is_file()
+
+
+def _strangers(workspace: Workspace, photos: Sequence[Candidate]) -> list[str]:
+    """What to tell the maker of files that are no photo's mask: misspelt, mostly."""
+    known = {_file_of(workspace, photo) for photo in photos}
+    return [
+        f"{path.relative_to(workspace.path(workspace.settings.masks.folder))} among the masks is "
+        "none of a photo that was collected, wanted SUBJECT/IMAGE.png"
+        for path in _files(workspace)
+        if path not in known
+    ]
 
 
 def _from_file(path: Path, photo: Candidate) -> Drawn:
@@ -184,4 +214,11 @@ def _holds(workspace: Workspace) -> bool:
     )
 
 
-MASK = Stage(name="mask", reads=("split",), inputs=_inputs, run=_run, holds=_holds)
+MASK = Stage(
+    name="mask",
+    reads=("split",),
+    inputs=_inputs,
+    run=_run,
+    holds=_holds,
+    forget=forget_segmented,
+)

@@ -62,6 +62,7 @@ def _run(workspace: Workspace) -> Outcome:
         f"{pair.one} and {pair.other}: two subjects share a shot ({pair.how}). One of them shows "
         "another subject: drop it."
         for pair in shared_shots(looks, lambda name: name.partition("/")[0])
+        if pair.names not in cleared
     ]
     if not problems and not kept(done):
         problems.append("no subject is left. Add photos, or ask for fewer in the settings' split.")
