@@ -41,6 +41,23 @@ def photos_of(backbone: Backbone, subject: Subject, *, masked: bool) -> LatentPh
     return latent_photos(backbone, subject.train, 32, masked=masked)
 
 
+def test_kept_latents_are_those_that_were_made_in_memory_too(
+    pipeline_folder: Path, kl_pipeline_folder: Path, tmp_path: Path
+) -> None:
+    for number, folder in enumerate((pipeline_folder, kl_pipeline_folder)):
+        own = load_backbone(str(folder), device="cpu")
+        cache = tmp_path / f"{number}.safetensors"
+        made, kept = (
+            latent_photos(own, BALL.train, 32, masked=False, cache=cache).encoded for _ in range(2)
+        )
+        assert torch.equal(made.mean, kept.mean)
+        assert made.mean.stride() == kept.mean.stride()  # convolutions round by it
+        assert (made.logvar is None) == (number == 0)
+        if made.logvar is not None and kept.logvar is not None:
+            assert torch.equal(made.logvar, kept.logvar)
+            assert made.logvar.stride() == kept.logvar.stride()
+
+
 def learned(
     backbone: Backbone,
     folder: Path,

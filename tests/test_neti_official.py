@@ -21,6 +21,7 @@ from pdst.methods.inversion import Classroom
 from pdst.methods.inversion_sampler import InversionSampler
 from pdst.methods.inversion_settings import NeTISettings
 from pdst.methods.neti_official import convert, read_official
+from pdst.methods.trained import Trained
 from pdst.types import Sampling
 
 HOME = "models.positional_encoding"
@@ -163,6 +164,32 @@ def test_an_imported_mapper_is_a_checkpoint_that_the_commands_take(
     drawn = CliRunner().invoke(reading, [*drawing, *base])
     assert drawn.exit_code == 0, drawn.output
     assert picture.stat().st_size > 100
+
+
+def test_an_imported_mapper_says_its_own_settings_and_no_others(
+    pipeline_folder: Path, tmp_path: Path
+) -> None:
+    path = written(
+        tmp_path / "mapper-final.pt",
+        MapperDouble(0.4, width=16, bypass=False),
+        model={"output_bypass": False, "nested_dropout_prob": 0.2},
+    )
+    out = tmp_path / "checkpoints" / "teddy"
+    command = ["import-neti", str(path), "--out", str(out), "--class-noun", "toy bear"]
+    how = ["--base", str(pipeline_folder), "--allow-pickle"]
+    assert CliRunner().invoke(reading, [*command, *how]).exit_code == 0
+    told = Trained(str(out.parent), base=str(pipeline_folder), device="cpu").info.settings
+    own = read_official(path, allow_pickle=True).mapper.settings
+    assert (own.bypass, own.dropout) == (False, 0.2)
+    assert told["training"] == {
+        "bypass": False,
+        "norm_mode": own.norm_mode,
+        "nested_dropout": own.dropout,
+        "hidden": own.hidden,
+        "frequencies": own.frequencies,
+        "sigma_t": own.sigma_t,
+        "sigma_l": own.sigma_l,
+    }
 
 
 def test_a_mapper_of_another_width_is_not_imported(pipeline_folder: Path, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """`pdst-train`: from photos to a checkpoint that draws, stops early and can be evaluated."""
 
 import json
+import shlex
 import shutil
+import signal
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,21 +13,25 @@ import numpy as np
 import pytest
 from click.testing import Result
 from PIL import Image
+from safetensors import safe_open
 from typer.testing import CliRunner
 
 from pdst.cli.reading import reading
 from pdst.cli.training import training
-from pdst.diffusion.training import TrainingOptions
+from pdst.diffusion.interrupts import held_interrupts
+from pdst.diffusion.training import TrainingOptions, read_log
 from pdst.embed import Encoders
 from pdst.errors import SettingsError, StoreError
 from pdst.generator import GeneratorInfo
-from pdst.methods import TextualInversion
+from pdst.masks import Segmented
+from pdst.masks.grabcut import GrabCut
+from pdst.methods import TextualInversion, TIPlus
 from pdst.methods.names import TRAINED, trained_method
 from pdst.methods.presets import PRESETS, chosen, preset_fields
 from pdst.methods.trained import Trained
 from pdst.methods.watching import ValidationSettings, Validator, without_validation_photo
 from pdst.testing import drawn_benchmark
-from pdst.types import Subject
+from pdst.types import Photo, Subject
 
 BALL = drawn_benchmark().subject("ball")
 QUICK = ["--set", "steps=2", "--set", "batch=3", "--device", "cpu", "--quiet"]
@@ -130,8 +136,9 @@ def test_validation_keeps_a_photo_back_and_the_best_step(
     lines = (out / "photos" / "validation.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
     assert len(record["photos"]) == 2
-    best = max(rows, key=lambda row: (row["dino"], -row["step"]))
-    assert (record["kept_step"], record["validation_score"]) == (best["step"], best["dino"])
+    best = max(rows, key=lambda row: (row["score"], -row["step"]))
+    assert (record["kept_step"], record["validation_score"]) == (best["step"], best["score"])
+    assert (record["drift"], record["undertrained"]) == (best["drift"], best["undertrained"])
     kept, at_best = (
         (out / "photos" / folder / "learned_embeds.safetensors").read_bytes()
         for folder in ("", "best")
@@ -142,7 +149,7 @@ def test_validation_keeps_a_photo_back_and_the_best_step(
 class Scripted:
     """A student and its sampler whose likeness to a photo follows a script, look by look."""
 
-    name = "ball"
+    name, least_drift = "ball", 0.25
 
     def __init__(self, photo: Image.Image, likeness: Sequence[float]) -> None:
         self.photo, self.likeness, self.looks, self.saved = photo, likeness, 0, list[int]()
@@ -155,6 +162,9 @@ class Scripted:
             Image.blend(Image.effect_noise(size, 80 + seed).convert("RGB"), self.photo, share)
             for seed in seeds
         ]
+
+    def drift(self) -> float:
+        return self.looks / 10
 
     def save(self, folder: Path) -> None:
         self.saved.append(self.looks)
@@ -176,11 +186,12 @@ def test_a_training_ends_when_it_no_longer_gets_better(scorers: Encoders, tmp_pa
     assert script.saved == [1, 2]
     best = validator.best()
     assert best is not None
-    assert best[0] == 10
+    assert (best.step, best.drift, best.undertrained) == (10, 0.2, True)
     # Resumed from step 10, later looks are forgotten.
     script.looks = 2
     validator.look(script, 15)
-    assert [step for step, _ in validator.rows()] == [5, 10, 15]
+    looks = [(look.step, look.undertrained) for look in validator.looks()]
+    assert looks == [(5, True), (10, True), (15, False)]
 
 
 def test_validation_needs_two_photos() -> None:
@@ -292,6 +303,9 @@ def test_a_base_model_says_which_preset_suits_it(pipeline_folder: Path, tmp_path
         ("ti+", "mask_norm=are", "mask_norm is 'are', wanted 'elements' or 'area'."),
         ("ti+", "temperature=0", "temperature is 0, wanted a number above 0, such as 0.07."),
         ("ti+", "joint_weight=-1", "joint_weight is -1, wanted at least 0."),
+        ("ti", "clip=-1", "clip is -1, wanted a number above 0, or none."),
+        ("ti", "decay=-1", "decay is -1, wanted at least 0."),
+        ("ti", "betas=[2,3]", "betas is (2, 3), wanted two numbers from 0 to below 1."),
         ("dreambooth", "prior_images=a", "prior_images is 'a', wanted a whole number."),
     ],
 )
@@ -338,6 +352,10 @@ def test_other_masks_are_another_training(photos: Path, pipeline_folder: Path) -
     [
         (["--patience", "2"], "give --validate-every, too"),
         (["--prompt", "a dog"], "wanted one {} for the subject"),
+        (["--benchmark", "miniature"], "Leave --benchmark out"),
+        (["--validate-every", "3", "--scorer", "untrained"], "--validate-every is 3, and the"),
+        (["--preview-every", "3"], "the training has 2 steps: it would never come to it"),
+        (["--keep", "1,3"], "--keep is 3, and the training has 2 steps"),
     ],
 )
 def test_options_that_would_do_nothing_are_refused(
@@ -347,6 +365,104 @@ def test_options_that_would_do_nothing_are_refused(
     done = trained("ti", *own(photos), *how, *more)
     assert done.exit_code == 2
     assert wanted in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize("more", [["--masks", "grabcut"], ["--class-noun", "zebra"]])
+def test_what_is_of_own_photos_is_not_ignored_for_a_release(
+    tmp_path: Path, more: list[str]
+) -> None:
+    done = trained("ti", "--subject", "mug", *more, "--out", tmp_path, *QUICK)
+    assert done.exit_code == 2
+    assert "are of --images; a release says these" in " ".join(done.stderr.split())
+
+
+def test_masks_of_a_segmenter_are_made_once_for_a_checkpoint(
+    photos: Path, pipeline_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = photos / "out"
+    how = ["--base", pipeline_folder, "--out", out, *QUICK, "--set", "attractor=a"]
+    command = ["ti+", *own(photos), "--masks", "grabcut", *how]
+    first = trained(*command)
+    assert first.exit_code == 0, first.output
+    kept = out / "photos" / "masks" / "grabcut"
+    assert {path.name for path in kept.iterdir()} == {
+        f"{number}.{suffix}" for number in range(3) for suffix in ("png", "json")
+    }
+    assert json.loads((kept / "0.json").read_text())["source"] == "grabcut"
+
+    def gone(self: GrabCut, photo: Photo, class_noun: str) -> Segmented:
+        raise AssertionError("the masks are there")
+
+    monkeypatch.setattr(GrabCut, "segment", gone)
+    again = trained(*command)
+    assert again.exit_code == 0, again.output
+    assert "Mask of 0: look at it" in again.stderr
+
+
+def test_the_command_that_is_told_draws(photos: Path, pipeline_folder: Path) -> None:
+    out = photos / "two words"
+    how = ["--base", pipeline_folder, *QUICK]
+    done = trained("ti", *own(photos), "--out", out, *how)
+    # Another method beside it is no reason not to draw.
+    assert trained("neti", *own_in(photos, "others"), "--out", out, *how).exit_code == 0
+    told = next(line for line in done.stderr.splitlines() if line.startswith("Draw: "))
+    program, *arguments = shlex.split(told.removeprefix("Draw: "))
+    picture = photos / "picture.png"
+    arguments[-1] = str(picture)
+    drawn = CliRunner().invoke(reading, [*arguments, "--steps", "2", "--device", "cpu"])
+    assert (program, drawn.exit_code) == ("pdst", 0), drawn.output
+    assert picture.is_file()
+
+
+def own_in(photos: Path, name: str) -> list[str]:
+    """The same photos as another subject's."""
+    shutil.copytree(photos / "photos", photos / name)
+    return ["--images", str(photos / name), "--class-noun", "toy ball", "--init-token", "a"]
+
+
+def test_ctrl_c_is_heard_after_the_step_and_nothing_is_lost(
+    pipeline_folder: Path, tmp_path: Path
+) -> None:
+    ball = replace(BALL, init_token="a")
+    small: dict[str, Any] = {"steps": 6, "batch": 2, "device": "cpu"}
+    method = TextualInversion(str(pipeline_folder), **small)
+    method.learn(ball, tmp_path / "whole", TrainingOptions())
+
+    def interrupt(share: float) -> None:
+        if share == 0.5:
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        method.learn(ball, tmp_path / "stopped", TrainingOptions(progress=interrupt))
+    assert signal.getsignal(signal.SIGINT) is before
+    with safe_open(tmp_path / "stopped" / "state.safetensors", "pt") as state:
+        assert state.metadata()["step"] == "3"
+    method.learn(ball, tmp_path / "stopped", TrainingOptions())
+    whole, stopped = (
+        (tmp_path / folder / "learned_embeds.safetensors").read_bytes()
+        for folder in ("whole", "stopped")
+    )
+    assert whole == stopped
+
+
+def test_a_second_ctrl_c_does_not_wait() -> None:
+    with held_interrupts() as wish:
+        signal.raise_signal(signal.SIGINT)
+        assert wish.stop
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_how_often_a_pool_is_empty_is_told(pipeline_folder: Path, tmp_path: Path) -> None:
+    ball = replace(BALL, init_token="a")
+    how: dict[str, Any] = {"steps": 20, "batch": 3, "attractor": "a", "device": "cpu"}
+    method = TIPlus(str(pipeline_folder), pools=[0.8, 0.1, 0.1], **how)
+    method.learn(ball, tmp_path / "ball", TrainingOptions(log_every=20))
+    (row,) = read_log(tmp_path / "ball")
+    # An empty joint pool has a chance of 0.9 ** 3 a pass: 0.729, here of 20.
+    assert 0.4 < float(str(row["no joint"])) < 1.0
+    assert 0.0 < float(str(row["no pair"])) < 1.0
 
 
 def test_no_subject_named_is_no_subject(tmp_path: Path) -> None:

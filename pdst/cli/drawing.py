@@ -1,5 +1,6 @@
 """In: a checkpoint and prompts, or a mapper made elsewhere. Out: a picture; a checkpoint."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -7,9 +8,17 @@ import typer
 
 from pdst.cli import console
 from pdst.cli.console import failing_well, say
+from pdst.diffusion.source import is_folder
 from pdst.errors import SettingsError
 from pdst.files import whole_file
 from pdst.types import SLOT, Subject
+
+
+def draw_command(checkpoint: Path, base: str) -> str:
+    """What to say to draw with a checkpoint that was trained with a base model."""
+    where = f" --base {shlex.quote(base)}" if is_folder(base) else ""
+    folder = shlex.quote(str(checkpoint))
+    return f'pdst draw {folder} "A photo of {{}} on a beach."{where} --out picture.png'
 
 
 def draw(
@@ -50,6 +59,7 @@ def draw(
                 sampling_steps=steps,
                 guidance=guidance,
                 device=device,
+                only=checkpoint.name,
             )
             sampler = trained.sampler(checkpoint.name)
             picture = picture_grid(sampler, prompts, [int(seed) for seed in seeds.split(",")])
@@ -88,4 +98,4 @@ def import_neti(
             from pdst.methods import importing
 
             importing.import_neti(file, out, base=base, subject=subject, allow_pickle=allow_pickle)
-        say(f'Draw: pdst draw {out} "A photo of {{}} on a beach." --out picture.png')
+        say(f"Draw: {draw_command(out, base)}")

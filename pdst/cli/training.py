@@ -11,13 +11,17 @@ from rich.table import Table
 
 from pdst.cli import console
 from pdst.cli.console import Bars, Version, failing_well, put, say
+from pdst.cli.drawing import draw_command
 from pdst.cli.scorers import scorer_device
 from pdst.dataset import load
+from pdst.diffusion.source import is_folder
 from pdst.digest import Json
 from pdst.encoders import load_dino
 from pdst.errors import SettingsError
 from pdst.loading import parse_arguments
 from pdst.masks import segmenter_named, with_masks
+from pdst.masks.files import MaskFiles
+from pdst.masks.kept import KeptMasks
 from pdst.methods.names import FROZEN, TRAINED, trained_method
 from pdst.own_photos import own_subject
 from pdst.types import Benchmark, Kind, Subject
@@ -200,12 +204,19 @@ def pdst_train(
     """
     console.log_to_stderr(verbose=verbose)
     with failing_well(go_on="Give the same command again to go on."):
+        if images is None and (masks or class_noun or init_token or kind != "rigid"):
+            raise SettingsError(
+                "--masks, --class-noun, --init-token and --kind are of --images; a release says "
+                "these of its subjects. Leave them out."
+            )
+        if images is not None and benchmark is not None:
+            raise SettingsError("--images are photos of your own. Leave --benchmark out.")
         subjects = _subjects(
             method,
             subject,
             load(benchmark) if images is None else None,
             all_subjects=all_subjects,
-            own=None if images is None else _own(images, masks, class_noun, init_token, kind),
+            own=None if images is None else _own(images, masks, class_noun, init_token, kind, out),
         )
         if patience and not validate_every:
             raise SettingsError("--patience counts comparisons: give --validate-every, too.")
@@ -257,7 +268,7 @@ def pdst_train(
                 )
             )
         _show(found, as_json=as_json)
-        _tell_next(found, out, images)
+        _tell_next(found, out, images, base, benchmark)
 
 
 def _subjects(
@@ -296,6 +307,7 @@ def _own(
     class_noun: str | None,
     init_token: str | None,
     kind: str,
+    out: Path,
 ) -> Subject:
     if class_noun is None:
         raise SettingsError("--images needs --class-noun: what is on the photos (dog, mug, …).")
@@ -305,7 +317,11 @@ def _own(
     subject = own_subject(images, class_noun=class_noun, init_token=init_token, kind=of_kind)
     if masks is None:
         return subject
-    subject, found = with_masks(subject, segmenter_named(masks))
+    segmenter = segmenter_named(masks)
+    if not isinstance(segmenter, MaskFiles):
+        name = masks.replace(":", "-")
+        segmenter = KeptMasks(segmenter, out / subject.subject_id / "masks" / name)
+    subject, found = with_masks(subject, segmenter)
     for image_id, one in found.items():
         if one.flags:
             say(f"Mask of {image_id}: look at it ({'; '.join(one.flags)}).")
@@ -360,9 +376,12 @@ def _show(found: "list[Learned]", *, as_json: bool) -> None:
     console.results.print(table)
 
 
-def _tell_next(found: "list[Learned]", out: Path, images: Path | None) -> None:
-    first = shlex.quote(str(found[0].folder))
-    say(f'Draw: pdst draw {first} "A photo of {{}} on a beach." --out picture.png')
+def _tell_next(
+    found: "list[Learned]", out: Path, images: Path | None, base: str, benchmark: str | None
+) -> None:
+    say(f"Draw: {draw_command(found[0].folder, base)}")
     if images is None:
-        folder = shlex.quote(str(out))
-        say(f"Evaluate: pdst-eval --model trained --model-arg folder={folder}")
+        release = "" if benchmark is None else f" --benchmark {shlex.quote(benchmark)}"
+        arguments = [f"folder={out}", *([f"base={base}"] if is_folder(base) else [])]
+        given = " ".join(f"--model-arg {shlex.quote(one)}" for one in arguments)
+        say(f"Evaluate: pdst-eval --model trained {given}{release}")

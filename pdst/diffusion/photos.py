@@ -107,12 +107,13 @@ def _encoded(
                 pixels = to_pixels([image, ImageOps.mirror(image)], resolution)
                 parts.append(encode(backbone.vae, pixels.to(backbone.device)))
         logvars = [part.logvar for part in parts if part.logvar is not None]
-        kept = {"mean": torch.stack([part.mean for part in parts])}
+        # In one order in memory, as they come from a cache: convolutions round by it.
+        kept = {"mean": torch.stack([part.mean for part in parts]).contiguous()}
         if logvars:
-            kept["logvar"] = torch.stack(logvars)
+            kept["logvar"] = torch.stack(logvars).contiguous()
         if cache is not None:
             with whole_file(cache) as temporary:
-                on_cpu = {name: tensor.cpu().contiguous() for name, tensor in kept.items()}
+                on_cpu = {name: tensor.cpu() for name, tensor in kept.items()}
                 save_file(on_cpu, temporary, {"key": key})
     logvar = kept.get("logvar")
     return Encoded(

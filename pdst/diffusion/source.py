@@ -77,6 +77,11 @@ class Located:
     guidance: float | None = None
 
 
+def is_folder(base: str) -> bool:
+    """Whether a base model's name means a folder: then no record can say where it is."""
+    return base != "miniature" and base not in BASES and not base.startswith("hub:")
+
+
 def locate(base: str) -> Located:
     """Find a base model, downloading what comes from the Hub and is not cached.
 

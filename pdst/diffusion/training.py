@@ -23,7 +23,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from pdst.diffusion.interrupts import Wish, held_interrupts
 from pdst.digest import Json
+from pdst.environment import versions
 from pdst.errors import SettingsError, StoreError
 from pdst.files import whole_file, write_json
 
@@ -70,6 +72,13 @@ class TrainingSettings:
             value = getattr(self, name)
             if value < least:
                 raise SettingsError(f"{name} is {value}, wanted at least {least}.")
+        if self.clip is not None and not self.clip > 0:
+            raise SettingsError(f"clip is {self.clip}, wanted a number above 0, or none.")
+        for name in ("decay", "epsilon"):
+            if not getattr(self, name) >= 0:
+                raise SettingsError(f"{name} is {getattr(self, name)}, wanted at least 0.")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise SettingsError(f"betas is {self.betas}, wanted two numbers from 0 to below 1.")
         if not self.rate > 0:
             raise SettingsError(
                 f"rate is {self.rate}, wanted a number above 0, often 1e-5 to 1e-2."
@@ -185,12 +194,25 @@ def train(
     Raises:
         SettingsError: if a folder holds a training of other settings; names them. If a loss is no
             number any more; the other students' states are saved.
+        KeyboardInterrupt: on Ctrl-C, after the step, its state saved.
         StoreError: if a state is damaged.
     """
     enrolled = [
         _Enrolled(student, settings, record, folder, options)
         for student, record, folder in zip(students, records, folders, strict=True)
     ]
+    with held_interrupts() as wish:
+        _go_on(enrolled, lesson, settings, options, wish)
+
+
+def _go_on(
+    enrolled: "Sequence[_Enrolled]",
+    lesson: Lesson,
+    settings: TrainingSettings,
+    options: TrainingOptions,
+    wish: Wish,
+) -> None:
+    """Step by step, until all have finished or somebody wishes to stop."""
     saved = time.monotonic()
     while active := [one for one in enrolled if not one.finished]:
         for number in range(settings.accumulate):
@@ -213,10 +235,12 @@ def train(
             one.move()
         done = [1.0 if one.finished else one.step / settings.steps for one in enrolled]
         options.progress(sum(done) / len(done))
-        if time.monotonic() - saved > options.save_every:
+        if wish.stop or time.monotonic() - saved > options.save_every:
             for one in active:
                 one.save_state()
             saved = time.monotonic()
+        if wish.stop:
+            raise KeyboardInterrupt
 
 
 class _Enrolled:
@@ -265,7 +289,7 @@ class _Enrolled:
         return SettingsError(
             f"{self.student.name}: the training diverged by step {self.step + 1}: its loss or its "
             f"weights are no numbers any more. The rate is {self.settings.rate:g}: give a lower "
-            "one, or clip=1."
+            f"one, or clip=1, and another folder than {self.folder}."
         )
 
     def hear(self, loss: Loss) -> None:
@@ -361,6 +385,7 @@ class _Enrolled:
             "stopped_early": self.step < self.settings.steps,
             "drift": drift,
             "undertrained": drift < self.student.least_drift,
+            "versions": versions(),
         }
         write_json(self.folder / RECORD, {**self.record, **last})
         (self.folder / STATE).unlink(missing_ok=True)

@@ -4,6 +4,7 @@ What photos it has learned from is not in such a file; the checkpoint says that 
 """
 
 from pathlib import Path
+from typing import Any
 
 from pdst.diffusion.training import RECORD, read_record
 from pdst.digest import Json
@@ -33,17 +34,28 @@ def import_neti(
     """
     if read_record(folder) is not None:
         raise SettingsError(f"{folder} holds a training. Give another folder.")
-    method = NeTI(base, preset="reference")
     found = read_official(path, allow_pickle=allow_pickle)
+    own = found.mapper.settings
+    shape: dict[str, Any] = {
+        "bypass": own.bypass,
+        "norm_mode": own.norm_mode,
+        "nested_dropout": own.dropout,
+        "hidden": own.hidden,
+        "frequencies": own.frequencies,
+        "sigma_t": own.sigma_t,
+        "sigma_l": own.sigma_l,
+    }
+    method = NeTI(base, preset="reference", **shape)
     width = int(method.backbone.text_encoder.config.hidden_size)
-    if found.mapper.settings.width != width:
+    if own.width != width:
         raise SettingsError(
-            f"{path} gives vectors of {found.mapper.settings.width} numbers, the text encoder of "
+            f"{path} gives vectors of {own.width} numbers, the text encoder of "
             f"{base} takes {width}. Give the base model that it was trained on: {found.base}."
         )
     convert(path, folder, allow_pickle=allow_pickle)
     facts: dict[str, Json] = {
         "imported": {"file": path.name, "sha256": found.sha256},
+        "training": shape,  # no more of it is in such a file
         "finished": True,
     }
     write_json(folder / RECORD, {**method.record(subject), **facts})

@@ -268,8 +268,9 @@ class Inversion:
         terms: dict[str, float] = {}
         for pool, (name, weight, mask) in enumerate(zip(POOLS, weights, masks, strict=True)):
             rows = (examples.pools == pool).nonzero().flatten().to(predicted.device)
+            if not isinstance(plus.pools, str):  # the mean of its passes is how often it is empty
+                terms[f"no {name}"] = float(not len(rows))
             if not len(rows):
-                terms[f"no {name}"] = 1.0
                 continue
             shown = None if mask is None else mask[rows]
             error = masked_mse(predicted[rows], target[rows], shown, norm=plus.mask_norm).mean()
@@ -282,6 +283,8 @@ class Inversion:
             "contrast": float(contrast.loss.detach()),
             "contrast weight": share,
         }
+        if not isinstance(plus.pools, str):
+            terms["no pair"] = float(not contrast.pairs)
         likeness = {"cos(v, v)": contrast.positive, "cos(v, A)": contrast.negative}
         terms |= {name: value for name, value in likeness.items() if value is not None}
         if share > 0:

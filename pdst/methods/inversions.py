@@ -120,7 +120,7 @@ class TextualInversion(SubjectLearner[InversionSampler]):
         }
         if self._room.plus is not None:
             found["masks"] = [
-                digest_bytes(photo.encoded_mask()) if photo.encoded_mask is not None else None
+                None if (mask := photo.mask()) is None else digest_bytes(mask.tobytes())
                 for photo in subject.train
             ]
         return found

@@ -39,7 +39,7 @@ def own_unet(backbone: Backbone, *, gradient_checkpointing: bool) -> Any:
     unet = copy.deepcopy(backbone.unet).float().requires_grad_(False)
     if gradient_checkpointing:
         unet.enable_gradient_checkpointing()
-    if backbone.device.type == "cpu":
+    if backbone.device.type == "cpu" and backbone.dtype != torch.float32:
         unet.set_attn_processor(EagerAttention())
     return unet
 

@@ -98,8 +98,10 @@ def _drawn(backbone: Backbone, prompt: str, seeds: range, sampling: Sampling) ->
     noise = start(backbone, seeds, sampling.resolution)
     states = torch.stack([prompt_states(backbone, text) for text in ("", prompt)])
     told = states.repeat_interleave(len(seeds), 0).to(backbone.dtype)
-    # A copy: the sampler's own tensors are barred from training.
-    return denoise(backbone, noise, lambda timestep: told, sampling).cpu().clone()
+    # A copy: the sampler's own tensors are barred from training. In the order in memory that one
+    # from a file has: convolutions round by it.
+    made = denoise(backbone, noise, lambda timestep: told, sampling).cpu()
+    return made.clone(memory_format=torch.contiguous_format)
 
 
 def _described(facts: Json, key: str, first_seed: int, made: Tensor) -> Mapping[str, str]:

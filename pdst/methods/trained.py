@@ -28,6 +28,7 @@ class Trained:
         images_per_pass: int = 8,
         device: str = "auto",
         dtype: str = "auto",
+        only: str | None = None,
     ) -> None:
         """Open the base model that the checkpoints were trained with.
 
@@ -39,6 +40,7 @@ class Trained:
             images_per_pass: of the UNet; changes nothing but time and memory.
             device: as `pdst.diffusion.backbone.load_backbone`.
             dtype: as there.
+            only: one subject; the others may be of other methods and settings.
 
         Raises:
             BackboneError: if the base model cannot be opened.
@@ -46,7 +48,7 @@ class Trained:
                 model is another one than it was trained with.
         """
         self._folder = Path(folder).expanduser()
-        self._records = records = _records(self._folder)
+        self._records = records = _records(self._folder, only)
         first = next(iter(records.values()))
         label, digest = str(first["base"]), first["base_digest"]
         settings = cast("dict[str, Json]", first["training"])
@@ -68,6 +70,7 @@ class Trained:
                 "base=FOLDER."
             )
         kept = {key: value for key, value in opened.settings.items() if key != "preset"}
+        kept["training"] = first["training"]
         if any("imported" in record for record in records.values()):
             kept["training_photos"] = "as declared by who imported the checkpoint"
         if "validation" in first:
@@ -120,13 +123,14 @@ class Trained:
         return self._records[subject_id]
 
 
-def _records(folder: Path) -> dict[str, dict[str, Json]]:
+def _records(folder: Path, only: str | None) -> dict[str, dict[str, Json]]:
     """Finished trainings of one kind, by subject."""
+    there = sorted(path.parent.name for path in folder.glob(f"*/{RECORD}"))
     found = {}
-    for path in sorted(folder.glob(f"*/{RECORD}")):
-        record = read_record(path.parent)
+    for name in there if only is None else [only]:
+        record = read_record(folder / name)
         if record is not None and record.get("finished"):
-            found[path.parent.name] = record
+            found[name] = record
     if not found:
         inside = (folder / RECORD).exists()
         hint = f" Give the folder above it: {folder.parent}." if inside else " Run pdst-train."
@@ -156,6 +160,6 @@ def _base_of(label: str) -> str:
     if label.startswith("folder:"):
         raise StoreError(
             f"The base model was the folder '{label.removeprefix('folder:')}'. Say where it is: "
-            "base=FOLDER."
+            "base=FOLDER (pdst draw: --base FOLDER)."
         )
     return re.split(" = ", label)[0]

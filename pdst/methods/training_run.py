@@ -47,6 +47,11 @@ class TrainedMethod(Protocol):
         """As `pdst.generator.Generator`."""
         ...
 
+    @property
+    def steps(self) -> int:
+        """Of a training."""
+        ...
+
     def learn_all(
         self,
         subjects: Sequence[Subject],
@@ -153,6 +158,7 @@ def train_subjects(
         DatasetError: if a mask is needed and missing.
         SettingsError: if a checkpoint is of other settings, or settings cannot work.
     """
+    _require_reached(watching, method.steps)
     log = _Scalars(watching.tensorboard)
     for first in range(0, len(subjects), batch):
         group = subjects[first : first + batch]
@@ -166,6 +172,22 @@ def train_subjects(
 
         yield from _train(method, group, home, watching, progress, tell)
     log.close()
+
+
+def _require_reached(watching: Watching, steps: int) -> None:
+    """Refuse looks that the training would end before."""
+    validation = watching.validation
+    wanted = {
+        "--validate-every": 0 if validation is None else validation.every,
+        "--preview-every": watching.preview_every,
+        "--keep": max(watching.keep, default=0),
+    }
+    for name, step in wanted.items():
+        if step > steps:
+            raise SettingsError(
+                f"{name} is {step}, and the training has {steps} steps: it would never come to it. "
+                "Give a smaller one."
+            )
 
 
 def _train(
@@ -239,9 +261,14 @@ def _keep_best(validator: Validator, folder: Path) -> int | None:
             with whole_file(target) as temporary:
                 shutil.copyfile(path, temporary)
     record = read_record(folder) or {}
-    step, score = best
-    write_json(folder / RECORD, {**record, "kept_step": step, "validation_score": score})
-    return step
+    told = {
+        "kept_step": best.step,
+        "validation_score": best.score,
+        "drift": best.drift,
+        "undertrained": best.undertrained,
+    }
+    write_json(folder / RECORD, {**record, **told})
+    return best.step
 
 
 def _learned(subject: Subject, folder: Path, kept: int | None) -> Learned:

@@ -6,7 +6,7 @@ back, never against a test photo, and may end a training that no longer gets bet
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -66,6 +66,22 @@ class ValidationSettings:
             )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What one look at a student came to.
+
+    Attributes:
+        step: of the training.
+        score: the metric's.
+        drift, undertrained: of what was learned by then, as a training's record has them.
+    """
+
+    step: int
+    score: float
+    drift: float
+    undertrained: bool
+
+
 def without_validation_photo(subject: Subject) -> tuple[Subject, Photo]:
     """The subject without its last training photo, and that photo.
 
@@ -113,28 +129,29 @@ class Validator:
         images = self.draw(student).sample([self.settings.prompt] * len(seeds), seeds)
         vectors = _embedded(self.encoder, images)
         score = float(np.mean(mean_cosine(vectors, self.reference)))
-        before = [row for row in self.rows() if row[0] < step]
-        if score > max((value for _, value in before), default=-np.inf):
+        before = [look for look in self.looks() if look.step < step]
+        if score > max((look.score for look in before), default=-np.inf):
             student.save(self.folder / BEST)
-        rows = [*before, (step, score)]
+        drift = student.drift()
+        now = Look(step=step, score=score, drift=drift, undertrained=drift < student.least_drift)
+        looks = [*before, now]
         with whole_file(self.folder / VALIDATION) as temporary:
-            lines = (json.dumps({"step": s, self.settings.metric: v}) + "\n" for s, v in rows)
+            lines = (json.dumps(asdict(look)) + "\n" for look in looks)
             temporary.write_text("".join(lines), "utf-8")
         self.tell(student.name, step, {f"validation {self.settings.metric}": score})
-        best = int(np.argmax([value for _, value in rows]))
+        best = int(np.argmax([look.score for look in looks]))
         patience = self.settings.patience
-        return patience is not None and len(rows) - 1 - best >= patience
+        return patience is not None and len(looks) - 1 - best >= patience
 
-    def rows(self) -> list[tuple[int, float]]:
-        """Step and score of each look so far."""
+    def looks(self) -> list[Look]:
+        """All so far, in order."""
         path = self.folder / VALIDATION
         lines = path.read_text("utf-8").splitlines() if path.exists() else []
-        told = [json.loads(line) for line in lines]
-        return [(row["step"], row[self.settings.metric]) for row in told]
+        return [Look(**json.loads(line)) for line in lines]
 
-    def best(self) -> tuple[int, float] | None:
-        """Step and score of the best look; None before the first."""
-        return max(self.rows(), key=lambda row: (row[1], -row[0]), default=None)
+    def best(self) -> Look | None:
+        """The best look, of equals the first; None before the first."""
+        return max(self.looks(), key=lambda look: (look.score, -look.step), default=None)
 
 
 class Previewer:
