@@ -139,6 +139,20 @@ def test_collected_anew_photos_are_stored_anew(built: Workspace, tmp_path: Path)
     assert contents(workspace.folder / "stored") == contents(built.folder / "stored")
 
 
+def test_collected_anew_a_photo_whose_original_is_gone_stays_stored(
+    built: Workspace, tmp_path: Path
+) -> None:
+    workspace = copy_of(built, tmp_path / "ws")
+    gone = sorted((workspace.folder / "photos").rglob("*.png"))[-1]
+    gone.unlink()
+    build(workspace, until="collect", anew="collect")
+    stored, whole = (
+        {path.name for path in (one.folder / "stored" / "photos").iterdir()}
+        for one in (workspace, built)
+    )
+    assert stored == whole
+
+
 def test_a_stage_that_cannot_be_done_anew_yet_is_told(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path / "ws", subjects=1)
     assert build(workspace, anew="mask").waiting[-1] == (

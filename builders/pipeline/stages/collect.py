@@ -1,6 +1,5 @@
 """In: the maker's photos and manifests. Out: candidates, their stored photos upright and bare."""
 
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -210,7 +209,13 @@ def _holds(workspace: Workspace) -> bool:
 
 
 def _forget(workspace: Workspace) -> None:
-    shutil.rmtree(workspace.folder / "stored" / "photos", ignore_errors=True)
+    """Have photos stored anew, but those whose originals are not there any more."""
+    listed, _, _ = _listed(workspace)
+    for photo in listed:
+        with suppress(OSError):
+            digest = digest_bytes(photo.path.read_bytes())
+            for path in (workspace.folder / "stored" / "photos").glob(f"{digest}-*"):
+                path.unlink()
 
 
 COLLECT = Stage(
