@@ -4,7 +4,7 @@ import json
 import shlex
 import shutil
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -420,6 +420,15 @@ def own_in(photos: Path, name: str) -> list[str]:
     return ["--images", str(photos / name), "--class-noun", "toy ball", "--init-token", "a"]
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C as in a terminal: what a shell starts in the background is deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_is_heard_after_the_step_and_nothing_is_lost(
     pipeline_folder: Path, tmp_path: Path
 ) -> None:
@@ -446,12 +455,24 @@ def test_ctrl_c_is_heard_after_the_step_and_nothing_is_lost(
     assert whole == stopped
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_a_second_ctrl_c_does_not_wait() -> None:
     with held_interrupts() as wish:
         signal.raise_signal(signal.SIGINT)
         assert wish.stop
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+
+
+def test_who_is_deaf_to_ctrl_c_stays_deaf() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with held_interrupts() as wish:
+            signal.raise_signal(signal.SIGINT)
+            assert not wish.stop
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_how_often_a_pool_is_empty_is_told(pipeline_folder: Path, tmp_path: Path) -> None:
