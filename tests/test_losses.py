@@ -221,7 +221,7 @@ def test_unlike_subjects_are_drawn_to_each_other(normalize: bool) -> None:
     after = info_nce(subjects.detach() - 0.1 * moved, attractors, normalize=normalize)
     assert before.positive == 0
     assert after.positive is not None
-    assert after.positive > 1e-3
+    assert float(after.positive) > 1e-3
 
 
 def test_autocast_and_half_precision_inputs_are_computed_in_single() -> None:

@@ -85,15 +85,15 @@ class Contrast:
 
     Attributes:
         loss: scalar float32, 0 or more; lower is better separated.
-        positive: mean similarity of two different subject vectors; None without a pair.
-        negative: mean similarity of a subject vector and an attractor; None without a pair.
+        positive: scalar, mean similarity of two different subject vectors; None without a pair.
+        negative: scalar, mean similarity of a subject vector and an attractor; None likewise.
         pairs: ordered pairs of subject vectors, V * (V - 1), in a layer; 0: there was nothing to
             contrast, and the loss is 0.
     """
 
     loss: Tensor
-    positive: float | None
-    negative: float | None
+    positive: Tensor | None
+    negative: Tensor | None
     pairs: int
 
 
@@ -146,16 +146,21 @@ def info_nce(
     with torch.autocast(ours.device.type, enabled=False):  # it would multiply in half precision
         square, negative = ours @ ours.mT, ours @ theirs.mT
     # (..., V, V - 1): without each vector's pair with itself.
-    other = ~torch.eye(count, dtype=torch.bool, device=ours.device)
-    positive = square[..., other].reshape(*square.shape[:-1], count - 1)
+    # Their places are counted here: a device that counted them would have to be waited for.
+    rows, columns = (~torch.eye(count, dtype=torch.bool)).nonzero().to(ours.device).unbind(1)
+    positive = square[..., rows, columns].reshape(*square.shape[:-1], count - 1)
     over = (-2, -1) if form == "pooled" else (-1,)
     near = torch.logsumexp(positive / temperature, dim=over)
     far = torch.logsumexp(negative / temperature, dim=over)
     # logaddexp(near, far) - near, without taking two large numbers from each other.
     difference = far - near
     loss = torch.logaddexp(torch.zeros_like(difference), difference).mean()
-    means = torch.stack([positive.mean(), negative.mean()]).tolist()
-    return Contrast(loss=loss, positive=means[0], negative=means[1], pairs=count * (count - 1))
+    return Contrast(
+        loss=loss,
+        positive=positive.detach().mean(),
+        negative=negative.detach().mean(),
+        pairs=count * (count - 1),
+    )
 
 
 def _require_fitting(subjects: Tensor, attractors: Tensor) -> None:

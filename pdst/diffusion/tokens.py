@@ -33,16 +33,14 @@ class Vocabulary:
         tokenizer: a copy of the base model's, with the placeholders.
         ids: from a placeholder to the ids of its n tokens, one a vector.
         length: L, the text encoder's context.
-        device: the base model's.
     """
 
     tokenizer: Any
     ids: Mapping[str, tuple[int, ...]]
     length: int
-    device: torch.device
 
     def tokens(self, prompts: Sequence[str]) -> Tensor:
-        """Token ids of prompts: (B, L) int64 on the device, padded and cut as `Backbone.tokens`."""
+        """Token ids of prompts: (B, L) int64 on the CPU, padded and cut as `Backbone.tokens`."""
         found = self.tokenizer(
             list(prompts),
             padding="max_length",
@@ -50,7 +48,7 @@ class Vocabulary:
             max_length=self.length,
             return_tensors="pt",
         )
-        ids: Tensor = found.input_ids.to(self.device)
+        ids: Tensor = found.input_ids
         return ids
 
     def words(self, placeholder: str) -> str:
@@ -104,7 +102,6 @@ def vocabulary(backbone: Backbone, placeholders: Mapping[str, int]) -> Vocabular
         tokenizer=tokenizer,
         ids=ids,
         length=backbone.text_encoder.config.max_position_embeddings,
-        device=backbone.device,
     )
 
 

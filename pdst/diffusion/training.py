@@ -91,11 +91,11 @@ class Loss:
 
     Attributes:
         total: a scalar with gradients to the student's parameters and to no other's.
-        terms: what it is made of, for the log.
+        terms: what it is made of, for the log: numbers, or scalars without gradients.
     """
 
     total: Tensor
-    terms: Mapping[str, float]
+    terms: Mapping[str, Tensor | float]
 
 
 class Student(Protocol):
@@ -221,16 +221,19 @@ def _go_on(
             # Students share no parameter: the gradient of the sum is each one's own.
             total = torch.stack([loss.total for loss in losses]).sum() / settings.accumulate
             total.backward()  # type: ignore[no-untyped-call]  # torch's annotation
+            heard = read(losses)
             lost = [
-                one for one, loss in zip(active, losses, strict=True) if not loss.total.isfinite()
+                one
+                for one, terms in zip(active, heard, strict=True)
+                if not math.isfinite(terms["loss"])
             ]
             if lost:
                 for one in active:
                     if one not in lost:
                         one.save_state()
                 raise lost[0].diverged()
-            for one, loss in zip(active, losses, strict=True):
-                one.hear(loss)
+            for one, terms in zip(active, heard, strict=True):
+                one.hear(terms)
         for one in active:
             one.move()
         done = [1.0 if one.finished else one.step / settings.steps for one in enrolled]
@@ -262,7 +265,8 @@ class _Enrolled:
             betas=settings.betas,
             eps=settings.epsilon,
             weight_decay=settings.decay,
-            foreach=False,
+            # On a GPU one launch for all that learns; on a CPU one after the other is as fast.
+            foreach=all(parameter.is_cuda for parameter in self.parameters),
         )
         self.step = 0
         self.stopped = False
@@ -292,8 +296,8 @@ class _Enrolled:
             f"one, or clip=1, and another folder than {self.folder}."
         )
 
-    def hear(self, loss: Loss) -> None:
-        for name, value in {"loss": float(loss.total.detach()), **loss.terms}.items():
+    def hear(self, terms: Mapping[str, float]) -> None:
+        for name, value in terms.items():
             total, count = self.sums.get(name, (0.0, 0))
             self.sums[name] = (total + value, count + 1)
 
@@ -389,6 +393,20 @@ class _Enrolled:
         }
         write_json(self.folder / RECORD, {**self.record, **last})
         (self.folder / STATE).unlink(missing_ok=True)
+
+
+def read(losses: Sequence[Loss]) -> list[dict[str, float]]:
+    """All that losses tell, "loss" first: from a GPU in one copy, not a wait for every number."""
+    told = [{"loss": loss.total.detach(), **loss.terms} for loss in losses]
+    scalars = [value for terms in told for value in terms.values() if isinstance(value, Tensor)]
+    numbers = iter(torch.stack(scalars).tolist())
+    return [
+        {
+            name: next(numbers) if isinstance(value, Tensor) else value
+            for name, value in terms.items()
+        }
+        for terms in told
+    ]
 
 
 def settings_json(settings: "DataclassInstance") -> dict[str, Json]:

@@ -214,7 +214,7 @@ def said(backbone: Backbone, words: Vocabulary, prompts: Sequence[str], modifier
     """Text states of prompts that may hold the new word: (B, L, D) float32, with its gradients."""
     (token,) = words.ids[MODIFIER]
     vectors = {token: modifier.expand(len(prompts), -1)}
-    return encode(backbone.text_encoder, words.tokens(prompts), vectors).keys
+    return encode(backbone.text_encoder, words.tokens(prompts).to(backbone.device), vectors).keys
 
 
 def _without_start(module: Any, args: tuple[Tensor, ...], made: Tensor) -> Tensor:

@@ -296,9 +296,9 @@ def weighted_loss(
     """
     ours, others = predicted[:photos], predicted[photos:]
     total = masked_mse(ours, target[:photos], masks, norm="area").mean()
-    terms = {"photos": float(total.detach())}
+    terms = {"photos": total.detach()}
     if len(others):
         prior = masked_mse(others, target[photos:], None).mean()
-        terms["class images"] = float(prior.detach())
+        terms["class images"] = prior.detach()
         total = total + prior_weight * prior
     return Loss(total=total, terms=terms)

@@ -55,6 +55,7 @@ class Examples:
         clean, noise: (B, C, h, w) float32; scaled latents and what is added to them.
         timesteps: (B,) int64.
         ids: (B, L) int64.
+        places: by placeholder, rows that hold it and where: (K,) int64 each, its last token's.
         pools: (B,) int64, indices of `POOLS`.
         masks: (B, 1, h, w) float32, or None.
         keep: (N, B) int64 by placeholder, or None: nested dropout.
@@ -64,6 +65,7 @@ class Examples:
     noise: Tensor
     timesteps: Tensor
     ids: Tensor
+    places: Mapping[str, tuple[Tensor, Tensor]]
     pools: Tensor
     masks: Tensor | None
     keep: Mapping[str, Tensor | None]
@@ -171,6 +173,7 @@ class Inversion:
             self._prompt(POOLS[pool], float(share))
             for pool, share in zip(pools.tolist(), which, strict=True)
         ]
+        ids = room.vocabulary.tokens(prompts)
         device = room.backbone.device
         masks = self.photos.masks
         on = (photos.to(device), mirrored.to(device))
@@ -178,7 +181,8 @@ class Inversion:
             clean=self.photos.clean(*on, own.to(device)),
             noise=noise.to(device),
             timesteps=timesteps.to(device),
-            ids=room.vocabulary.tokens(prompts),
+            ids=ids.to(device),
+            places={name: self._places(ids, name) for name in self.words},
             pools=pools,
             masks=None if masks is None else masks[on[0], on[1].long()],
             keep={name: self._keep(word, rows, rng) for name, word in self.words.items()},
@@ -259,13 +263,13 @@ class Inversion:
         target = noise_target(self.room.noise, examples.clean, examples.noise, examples.timesteps)
         if plus is None:
             error = masked_mse(predicted, target, None).mean()
-            return Loss(total=error, terms={"mse": float(error.detach())})
+            return Loss(total=error, terms={"mse": error.detach()})
         assert examples.masks is not None
         inside = examples.masks
         weights = (plus.subject_weight, plus.background_weight, plus.joint_weight)
         masks = (inside, 1 - inside, None)
         total = predicted.new_zeros(())
-        terms: dict[str, float] = {}
+        terms: dict[str, Tensor | float] = {}
         for pool, (name, weight, mask) in enumerate(zip(POOLS, weights, masks, strict=True)):
             rows = (examples.pools == pool).nonzero().flatten().to(predicted.device)
             if not isinstance(plus.pools, str):  # the mean of its passes is how often it is empty
@@ -275,12 +279,12 @@ class Inversion:
             shown = None if mask is None else mask[rows]
             error = masked_mse(predicted[rows], target[rows], shown, norm=plus.mask_norm).mean()
             total = total + weight * error
-            terms[name] = float(error.detach())
+            terms[name] = error.detach()
         contrast = self._contrast(number, examples, said, said_of_attractor or said)
         step = number // self.room.settings.accumulate
         share = plus.contrast * weighting(plus.schedule)(progress(step, self.room.settings.steps))
         terms |= {
-            "contrast": float(contrast.loss.detach()),
+            "contrast": contrast.loss.detach(),
             "contrast weight": share,
         }
         if not isinstance(plus.pools, str):
@@ -301,7 +305,7 @@ class Inversion:
             streams = {"keys": (context.keys,), "values": (context.values,)}.get(
                 plus.nce_stream, (context.keys, context.values)
             )
-            rows, at = self._places(examples.ids, token)
+            rows, at = examples.places[token]
             found.append(torch.cat([states[:, rows, at] for states in streams]))
         if plus.nce_layers == "random1":
             rng = stream(self.room.settings.seed, self.name, number, "layer")
@@ -312,10 +316,11 @@ class Inversion:
         )
 
     def _places(self, ids: Tensor, placeholder: str) -> tuple[Tensor, Tensor]:
-        """The rows in which a placeholder stands, and where: its last token."""
+        """The rows of ids, on the CPU, in which a placeholder stands, and where: its last token."""
         is_there = ids == self.room.vocabulary.ids[placeholder][-1]
         rows = is_there.any(1).nonzero().flatten()
-        return rows, is_there[rows].int().argmax(1)
+        at = is_there[rows].int().argmax(1)
+        return rows.to(self.room.backbone.device), at.to(self.room.backbone.device)
 
     def save(self, folder: Path) -> None:
         """Write the words; see `pdst.methods.checkpoints`."""

@@ -87,7 +87,7 @@ class InversionSampler:
     def _said_of(self, prompt: str) -> tuple[Tensor, Tensor]:
         """A prompt's states for keys and values: (L, D), or (T, N, L, D) where layers differ."""
         room = self._room
-        ids = room.vocabulary.tokens([prompt])
+        ids = room.vocabulary.tokens([prompt]).to(room.backbone.device)
         if not room.layered:
             said = self._say(ids, [0])
             return said.keys[0, 0], said.values[0, 0]
