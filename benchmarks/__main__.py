@@ -104,7 +104,10 @@ def training(
     device: Annotated[str, typer.Option(help="Where: cpu, cuda, auto.")] = "auto",
     dtype: Annotated[str, typer.Option(help="Of the UNet and the VAE.")] = "auto",
     batch: Annotated[int, typer.Option(min=1, help="Examples a step.")] = 8,
-    steps: Annotated[int, typer.Option(min=1, help="Steps each time.")] = 2,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=1, help="Steps each time. Default: 2 on a CPU, 20 on a GPU."),
+    ] = None,
     subjects: Annotated[
         int, typer.Option(min=0, max=20, help="Subjects that learn together; 0: not measured.")
     ] = 20,

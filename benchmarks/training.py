@@ -48,7 +48,9 @@ class TrainingSizes:
 
     Attributes:
         batch: examples a step.
-        steps: of the optimizer, each time that a contestant trains.
+        steps: of the optimizer, each time that a contestant trains, which it begins by making
+            students and ends by writing their checkpoints; None: 2 on a CPU, 20 on a GPU, whose
+            steps are as short as that.
         subjects: that learn together; 0: that is not measured.
         seeds: images of one prompt.
         sampling_steps: of the sampler.
@@ -57,7 +59,7 @@ class TrainingSizes:
     """
 
     batch: int = 8
-    steps: int = 2
+    steps: int | None = None
     subjects: int = 20
     seeds: int = 5
     sampling_steps: int = 50
@@ -143,7 +145,7 @@ def measure(
         base=backbone.label,
         device=str(backbone.device),
         dtype=str(backbone.dtype).removeprefix("torch."),
-        sizes=replace(sizes, resolution=scene.resolution),
+        sizes=replace(sizes, resolution=scene.resolution, steps=scene.steps),
         threads=torch.get_num_threads(),
         clock="processor" if alone else "wall",
         seconds={
@@ -172,6 +174,7 @@ class _Scene:
     def __init__(self, backbone: Backbone, sizes: TrainingSizes) -> None:
         self.backbone, self.sizes = backbone, sizes
         self.resolution = sizes.resolution or backbone.resolution
+        self.steps = sizes.steps or (2 if backbone.device.type == "cpu" else 20)
         subjects = dataset.load("miniature").subjects[: max(1, sizes.subjects)]
         # Any token will do, and every vocabulary has this one.
         self.subjects = [replace(subject, init_token="a") for subject in subjects]
@@ -180,8 +183,8 @@ class _Scene:
             for subject in self.subjects
         ]
         self.pixels = _pixels(self.subjects[0], self.resolution).to(backbone.device)
-        ti = InversionSettings(steps=sizes.steps, batch=sizes.batch, rate=2e-3, decay=0.0)
-        neti = NeTISettings(steps=sizes.steps, batch=sizes.batch, rate=8e-3)
+        ti = InversionSettings(steps=self.steps, batch=sizes.batch, rate=2e-3, decay=0.0)
+        neti = NeTISettings(steps=self.steps, batch=sizes.batch, rate=8e-3)
         self.ti, self.neti = Classroom(backbone, ti, None), Classroom(backbone, neti, None)
         self.sampling = Sampling(steps=sizes.sampling_steps, resolution=self.resolution)
 
@@ -229,7 +232,7 @@ class _Scene:
         neti = InversionSampler(self.neti, words, self.sampling, sizes.seeds)
 
         def steps(usual: UsualTextualInversion | UsualNeTI) -> None:
-            for _ in range(sizes.steps):
+            for _ in range(self.steps):
                 usual.step(next(number))
 
         def plain_images() -> None:
@@ -248,10 +251,10 @@ class _Scene:
             neti.sample([next(captions)] * sizes.seeds, range(sizes.seeds))
 
         found = {
-            "TI step, usual": _Contestant(lambda: steps(usual_ti), sizes.steps),
-            "TI step, ours": _Contestant(lambda: self._train(self.ti, [[0]]), sizes.steps),
-            "NeTI step, usual": _Contestant(lambda: steps(usual_neti), sizes.steps),
-            "NeTI step, ours": _Contestant(lambda: self._train(self.neti, [[0]]), sizes.steps),
+            "TI step, usual": _Contestant(lambda: steps(usual_ti), self.steps),
+            "TI step, ours": _Contestant(lambda: self._train(self.ti, [[0]]), self.steps),
+            "NeTI step, usual": _Contestant(lambda: steps(usual_neti), self.steps),
+            "NeTI step, ours": _Contestant(lambda: self._train(self.neti, [[0]]), self.steps),
             "image, plain": _Contestant(plain_images, sizes.seeds),
             "image, NeTI": _Contestant(neti_images, sizes.seeds),
             "UNet there and back, eager": _Contestant(lambda: self._go_through(eager=True), 1),
@@ -262,10 +265,10 @@ class _Scene:
             apart = [[which] for which in all_of_them]
             found |= {
                 "subjects, one after another": _Contestant(
-                    lambda: self._train(self.ti, apart), sizes.steps
+                    lambda: self._train(self.ti, apart), self.steps
                 ),
                 "subjects, together": _Contestant(
-                    lambda: self._train(self.ti, [all_of_them]), sizes.steps
+                    lambda: self._train(self.ti, [all_of_them]), self.steps
                 ),
             }
         return {

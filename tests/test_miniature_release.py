@@ -10,15 +10,18 @@ from pathlib import Path
 import datasets
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import pdst
 from builders.sources.miniature import release
 from builders.sources.miniature.captions import captions, filled
 from builders.sources.miniature.cast import subjects
+from builders.sources.miniature.cli import miniature as miniature_app
 from builders.sources.miniature.facts import CLASSES, LIVING, MOTIFS, PATTERNS, Scene
 from builders.sources.miniature.identities import is_held_out_scene, pool_of
 from builders.sources.miniature.render import render
 from builders.sources.miniature.sight import SEEN, lab, look_at
+from pdst.errors import PdstError
 from pdst.images import pixel_digest
 from pdst.miniature import DATA
 from pdst.release import PAPER_COUNTS, SCENES_NAME, read_card
@@ -166,6 +169,37 @@ def test_the_first_photos_are_those_that_the_seed_draws(
     shots = release.shots(scenes["dog", "00"].identity, [])
     first = [next(shots) for _ in range(3)]
     assert [shot.scene for shot in first] == [scenes["dog", f"{n:02}"] for n in range(3)]
+
+
+def test_of_a_scene_with_little_to_say_all_is_said(
+    scenes: dict[tuple[str, str], Scene],
+) -> None:
+    scene = replace(
+        next(one for one in scenes.values() if one.place == "moon"), prop=None, accessory=None
+    )
+    said = captions(scene, 10_000)
+    assert 10 <= len(set(said)) == len(said) < 1_000
+    assert captions(scene, 10) == said[:10]
+
+
+def test_in_one_place_a_subject_is_taught_and_elsewhere_tested(
+    scenes: dict[tuple[str, str], Scene],
+) -> None:
+    shots = list(release.shots(scenes["mug", "00"].identity, [], one_place=True))
+    train = {shot.scene.place for shot in shots if shot.split == "train"}
+    assert [shot.split for shot in shots] == ["train"] * 5 + ["test"] * 10
+    assert len(train) == 1
+    assert not train & {shot.scene.place for shot in shots if shot.split == "test"}
+    about = release.about(shots, 7, one_place=True)
+    assert about.name == "miniature-7-one-place"
+    assert "all in one place" in about.notes
+
+
+@pytest.mark.parametrize("option", ["--one-place", "--seed=7"])
+def test_another_release_does_not_take_the_place_of_the_package_s(option: str) -> None:
+    result = CliRunner().invoke(miniature_app, ["release", option])
+    assert isinstance(result.exception, PdstError)
+    assert "Say where it goes: --out DIR" in str(result.exception)
 
 
 def test_train_photos_show_the_subject_large_and_uncut(miniature: Benchmark) -> None:

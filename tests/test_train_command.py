@@ -136,6 +136,7 @@ def test_validation_keeps_a_photo_back_and_the_best_step(
     lines = (out / "photos" / "validation.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
     assert len(record["photos"]) == 2
+    assert (record["preset"], record["placeholder"]) == ("reference", "<pdst-subject>")
     best = max(rows, key=lambda row: (row["score"], -row["step"]))
     assert (record["kept_step"], record["validation_score"]) == (best["step"], best["score"])
     assert (record["drift"], record["undertrained"]) == (best["drift"], best["undertrained"])

@@ -14,7 +14,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -156,6 +156,7 @@ class TrainingOptions:
         watched: previews, validation.
         tell: is told the step and the terms of each student.
         progress: is told after each step which share of all students' steps is done, in [0, 1].
+        notes: what records say besides, for readers.
     """
 
     save_every: float = 60.0
@@ -164,6 +165,7 @@ class TrainingOptions:
     watched: Sequence[Watched] = ()
     tell: Callable[[str, int, Mapping[str, float]], None] = lambda name, step, terms: None
     progress: Callable[[float], None] = lambda share: None
+    notes: Mapping[str, Json] = field(default_factory=dict)
 
 
 def stream(seed: int, *names: str | int) -> torch.Generator:
@@ -389,6 +391,7 @@ class _Enrolled:
             "stopped_early": self.step < self.settings.steps,
             "drift": drift,
             "undertrained": drift < self.student.least_drift,
+            **self.options.notes,
             "versions": versions(),
         }
         write_json(self.folder / RECORD, {**self.record, **last})

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from pdst.diffusion.photos import latent_photos
+from pdst.diffusion.tokens import PLACEHOLDER
 from pdst.diffusion.training import TrainingOptions, settings_json, train
 from pdst.digest import Json, digest_bytes
 from pdst.methods.checkpoints import load_words
@@ -106,7 +107,7 @@ class TextualInversion(SubjectLearner[InversionSampler]):
             self._room.settings,
             [{**self.record(subject), **(facts or {})} for subject in subjects],
             folders,
-            options,
+            replace(options, notes=self._notes(PLACEHOLDER)),
         )
 
     def record(self, subject: Subject) -> dict[str, Json]:

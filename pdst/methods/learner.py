@@ -108,6 +108,10 @@ class SubjectLearner(ABC, Generic[S]):
         )
         return trained
 
+    def _notes(self, placeholder: str) -> dict[str, Json]:
+        """What a checkpoint's record says for readers: two presets may be the same settings."""
+        return {"preset": self._preset, "placeholder": placeholder}
+
     def personalize(self, subject: Subject) -> S:
         """Learn the subject, or read what was learned before.
 

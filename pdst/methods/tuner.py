@@ -160,7 +160,8 @@ class FineTuning(SubjectLearner[ClassNounSampler]):
         # What learns, and AdamW's two means of each number.
         state = 3 * sum(p.numel() * p.element_size() for p in student.parameters())
         seldom = max(options.save_every, state / STATE_BYTES_A_SECOND)
-        options = replace(options, save_every=seldom)
+        notes = self._notes(self.words(subject))
+        options = replace(options, save_every=seldom, notes=notes)
         train([student], lesson, self._settings, [record], [folder], options)
 
     def record(self, subject: Subject) -> dict[str, Json]:

@@ -74,6 +74,8 @@ OPENINGS = (
 SHOWING = ("A photo shows a {}", "A picture shows a {}", "An image shows a {}")
 CLOSE_UP = 1.15
 """Camera scale from which a picture is called a close-up."""
+EXHAUSTED = 2000
+"""After so many sentences in a row that were said before, all is said."""
 
 
 def captions(scene: Scene, count: int = 10) -> tuple[str, ...]:
@@ -81,12 +83,15 @@ def captions(scene: Scene, count: int = 10) -> tuple[str, ...]:
 
     Args:
         scene: what to tell.
-        count: how many; any scene has far more than ten.
+        count: how many; fewer come of a scene of which there is less to say. Any has ten.
     """
     rng = random.Random(f"captions/{scene.seed}")
     found: dict[str, None] = {}
-    while len(found) < count:
+    misses = 0
+    while len(found) < count and misses < EXHAUSTED:
+        before = len(found)
         found[_sentence(scene, rng)] = None
+        misses = 0 if len(found) > before else misses + 1
     return tuple(found)
 
 

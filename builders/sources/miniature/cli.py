@@ -36,14 +36,26 @@ def make_release(
             help="Another seed draws other subjects, a release to choose a method's settings on.",
         ),
     ] = SEED,
+    one_place: Annotated[
+        bool,
+        typer.Option(
+            "--one-place",
+            help="All train photos of a subject in one place: who cannot tell the subject from "
+            "what is around it learns both.",
+        ),
+    ] = False,
 ) -> None:
     """Draw the release `miniature`: 20 subjects, 300 pictures, 2,000 captions. Takes a minute."""
     from builders.sources.miniature.release import write_miniature
 
-    if seed != SEED and out == DATA:
-        raise PdstError(f"Seed {seed} is not the package's release. Say where it goes: --out DIR.")
+    if (seed != SEED or one_place) and out == DATA:
+        given = "--one-place" if one_place else f"Seed {seed}"
+        raise PdstError(f"{given} is not the package's release. Say where it goes: --out DIR.")
     fingerprint = write_miniature(
-        out.expanduser(), seed=seed, progress=lambda text: typer.echo(text, err=True)
+        out.expanduser(),
+        seed=seed,
+        one_place=one_place,
+        progress=lambda text: typer.echo(text, err=True),
     )
     typer.echo(json.dumps({"release": str(out), "fingerprint": fingerprint}, indent=1))
 

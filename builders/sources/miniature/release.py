@@ -75,17 +75,20 @@ class Shot:
 # --- where ---------------------------------------------------------------------------------------
 
 
-def shots(identity: Identity, looks: list[Look], *, seed: int = SEED) -> Iterator[Shot]:
+def shots(
+    identity: Identity, looks: list[Look], *, seed: int = SEED, one_place: bool = False
+) -> Iterator[Shot]:
     """Draw the photos of one subject, train first, none of which is like another one.
 
     Args:
         identity: the subject.
         looks: of the photos of other subjects, to be unlike; the new ones are added.
         seed: another seed draws other scenes.
+        one_place: as `write_miniature`.
     """
     rng = random.Random(f"release/{seed}/{identity.class_noun}")
     own: list[Alignable] = []
-    for number, (place, action) in enumerate(_plan(rng, identity)):
+    for number, (place, action) in enumerate(_plan(rng, identity, one_place=one_place)):
         split: Split = "train" if number < TRAIN else "test"
         while True:
             scene = draw_scene(rng, identity)
@@ -107,13 +110,14 @@ def shots(identity: Identity, looks: list[Look], *, seed: int = SEED) -> Iterato
         yield Shot(split=split, image_id=f"{number:02}", scene=scene, picture=picture)
 
 
-def _plan(rng: random.Random, identity: Identity) -> list[tuple[str, str]]:
+def _plan(rng: random.Random, identity: Identity, *, one_place: bool) -> list[tuple[str, str]]:
     """Place and action of each photo, train first; every action occurs in train if it can."""
     actions = ACTIONS[identity.class_noun]
     unseen = held_out_of(identity)
     while True:
         places = rng.sample(PLACES, len(PLACES))
-        train, elsewhere = places[:TRAIN], places[TRAIN:]
+        trained_in = 1 if one_place else TRAIN
+        train, elsewhere = places[:trained_in] * (TRAIN // trained_in), places[trained_in:]
         special = [pair for pair in unseen if pair[0] in elsewhere]
         if len(special) < HELD_OUT[0]:
             continue
@@ -166,11 +170,13 @@ def _fit(sight: Sight, split: Split) -> bool:
 # --- words ---------------------------------------------------------------------------------------
 
 
-def about(found: Sequence[Shot], seed: int = SEED) -> About:
-    """What the card says beside the counts; another seed is another release, by name too."""
+def about(found: Sequence[Shot], seed: int = SEED, *, one_place: bool = False) -> About:
+    """What the card says beside the counts; another release has another name too."""
     unseen = sum(shot.held_out for shot in found if shot.split == "test")
     return About(
-        name=NAME if seed == SEED else f"{NAME}-{seed}",
+        name="-".join(
+            [NAME, *([] if seed == SEED else [str(seed)]), *(["one-place"] if one_place else [])]
+        ),
         version=VERSION,
         summary=(
             "A **drawn** world of twenty subjects with PDST's exact counts. It travels with the "
@@ -190,7 +196,8 @@ def about(found: Sequence[Shot], seed: int = SEED) -> About:
             "## How it was made\n\n"
             "`python -m builders miniature release` draws every picture from a seed. "
             f"`{SCENES_NAME}` has all facts of each: identity, place, weather, light, action, "
-            "accessory, prop, camera. A subject's train photos are plain and near; its test photos "
+            "accessory, prop, camera. A subject's train photos are plain and near"
+            f"{', all in one place' if one_place else ''}; its test photos "
             f"are in other places, and {unseen} of all show a colour, place and action that the "
             "trainings of the package's networks never show together. A scene is drawn again if "
             "the subject is small, cut by the frame, hidden or hardly stands out from what is "
@@ -210,11 +217,11 @@ def about(found: Sequence[Shot], seed: int = SEED) -> About:
 # --- rows ----------------------------------------------------------------------------------------
 
 
-def all_shots(seed: int = SEED) -> Iterator[Shot]:
+def all_shots(seed: int = SEED, *, one_place: bool = False) -> Iterator[Shot]:
     """The photos of all subjects."""
     looks: list[Look] = []
     for identity in subjects(seed):
-        yield from shots(identity, looks, seed=seed)
+        yield from shots(identity, looks, seed=seed, one_place=one_place)
 
 
 def rows(found: Sequence[Shot]) -> tuple[PhotoRow, ...]:
@@ -318,7 +325,11 @@ def scene_of(line: str) -> Scene:
 
 
 def write_miniature(
-    folder: Path = DATA, *, seed: int = SEED, progress: Callable[[str], None] = lambda text: None
+    folder: Path = DATA,
+    *,
+    seed: int = SEED,
+    one_place: bool = False,
+    progress: Callable[[str], None] = lambda text: None,
 ) -> str:
     """Write the release; returns its fingerprint. Takes a minute of one core.
 
@@ -326,11 +337,15 @@ def write_miniature(
         folder: where it goes; an older release there is replaced.
         seed: another one draws other subjects in other scenes, on which a method's settings may
             be chosen without a look at the release.
+        one_place: a subject's train photos are all in one place, as photos of one afternoon are:
+            whoever cannot tell the subject from what is around it learns both.
         progress: is told how far it is.
     """
     found: list[Shot] = []
-    for shot in all_shots(seed):
+    for shot in all_shots(seed, one_place=one_place):
         found.append(shot)
         if len(found) % (TRAIN + TEST) == 0:
             progress(f"drawn {len(found)} photos: {shot.scene.identity.class_noun}")
-    return write_release(folder, rows(found), about(found, seed), scenes=scenes_text(found))
+    return write_release(
+        folder, rows(found), about(found, seed, one_place=one_place), scenes=scenes_text(found)
+    )
