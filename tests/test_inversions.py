@@ -11,6 +11,7 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from pdst.diffusion import training
 from pdst.diffusion.backbone import Backbone, load_backbone
@@ -151,6 +152,35 @@ def test_the_attractor_s_context_may_be_kept_from_teaching_the_subject_s_word(
     again, _ = gradients(nce_layers="random1")
     assert alone == again  # the layer follows from the pass
     assert abs(alone - usual) > 1e-4
+
+
+class Waits(TorchDispatchMode):
+    """Counts how often a number is asked for, for which a GPU would have to be waited for."""
+
+    count = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> object:
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+def test_what_losses_tell_is_asked_for_once_a_pass(backbone: Backbone) -> None:
+    settings = NeTISettings(steps=2, batch=6, templates="pdst", hidden=16, frequencies=32)
+    room = Classroom(backbone, settings, PLUS)
+    students = [Inversion(room, one, photos_of(backbone, one, masked=True)) for one in (BALL, PUP)]
+    with Waits() as drawing:
+        for student in students:
+            student.examples(0)
+    with Waits() as all_of_it:
+        losses = room.lesson(students, [0, 0])
+    assert all_of_it.count == drawing.count > 0
+    for loss, terms in zip(losses, training.read(losses), strict=True):
+        assert list(terms) == ["loss", *loss.terms]
+        assert terms["loss"] == loss.total.item()
+        assert terms == {"loss": loss.total.item(), **{k: float(v) for k, v in loss.terms.items()}}
+        assert terms["contrast weight"] == 0.0  # where a cosine begins
 
 
 class KilledError(RuntimeError):
