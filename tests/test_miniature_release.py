@@ -21,6 +21,7 @@ from builders.sources.miniature.facts import CLASSES, LIVING, MOTIFS, PATTERNS, 
 from builders.sources.miniature.identities import is_held_out_scene, pool_of
 from builders.sources.miniature.render import render
 from builders.sources.miniature.sight import SEEN, lab, look_at
+from pdst.cli.scorers import default_clip
 from pdst.errors import PdstError
 from pdst.images import pixel_digest
 from pdst.miniature import DATA
@@ -183,7 +184,7 @@ def test_of_a_scene_with_little_to_say_all_is_said(
 
 
 def test_in_one_place_a_subject_is_taught_and_elsewhere_tested(
-    scenes: dict[tuple[str, str], Scene],
+    scenes: dict[tuple[str, str], Scene], miniature: Benchmark
 ) -> None:
     shots = list(release.shots(scenes["mug", "00"].identity, [], one_place=True))
     train = {shot.scene.place for shot in shots if shot.split == "train"}
@@ -193,6 +194,9 @@ def test_in_one_place_a_subject_is_taught_and_elsewhere_tested(
     about = release.about(shots, 7, one_place=True)
     assert about.name == "miniature-7-one-place"
     assert "all in one place" in about.notes
+    for other in ("miniature", "miniature-7", about.name):
+        assert default_clip(replace(miniature, name=other)) == "miniature"
+    assert default_clip(replace(miniature, name="miniature-of-photos")) == "openai"
 
 
 @pytest.mark.parametrize("option", ["--one-place", "--seed=7"])

@@ -32,5 +32,5 @@ def scorer_device(name: str) -> str:
 
 
 def _is_drawn(release: Benchmark) -> bool:
-    """Whether it is the miniature, of the package or of another seed (`miniature-7`)."""
-    return re.fullmatch(r"miniature(-\d+)?", release.name) is not None
+    """Whether it is the miniature, of the package or another one of that world (`miniature-7`)."""
+    return re.fullmatch(r"miniature(-\d+)?(-one-place)?", release.name) is not None
