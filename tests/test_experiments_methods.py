@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from pdst.cli.reading import reading
 from pdst.errors import ComparisonError, SettingsError
-from pdst.experiments.entries import entries_of, short, with_plus
+from pdst.experiments.entries import Entry, entries_of, paired_runs, short, with_plus
 from pdst.experiments.figures import new_figure, require_matplotlib, save_figure, style
 from pdst.experiments.grid import FICTIONAL, GridPlan, grid, grid_plan
 from pdst.experiments.grid_figure import grid_figure
@@ -119,6 +119,22 @@ def test_the_table_has_a_row_a_method_and_a_row_a_pair(runs: list[Run]) -> None:
         *("| on the same cases", "| ---", "| TI+ − TI", "| NeTI+ − NeTI"),
     ]
     assert "+0.030 [+0.030 to +0.030], p 0.031" in lines[-1]
+
+
+def test_pairs_are_of_one_training_seed_in_whatever_order_runs_are_given(tmp_path: Path) -> None:
+    # Noise follows from the seed: paired by it, only the shift is left.
+    base = [made(tmp_path, "TI (x)", shift=0.0, seed=seed) for seed in (0, 1, 2)]
+    plus = [made(tmp_path, "TI+ (x)", shift=0.03, seed=seed) for seed in (2, 3, 1)]
+    first, second = (Entry(name="", runs=tuple(one)) for one in (plus[:1] + plus[2:], base))
+    assert paired_runs(first, second) == ([plus[0], plus[2]], [base[2], base[1]])
+    found = methods([*base, plus[2], plus[0]]).summary["differences"]
+    for one in found["TI+ − TI"]:  # type: ignore[index, call-overload]
+        low, high = one["value"]["interval"].values()
+        assert high - low < 1e-6
+    # A seed that only one of them has is better than none.
+    ours, theirs = paired_runs(Entry(name="", runs=tuple(plus)), second)
+    assert ours == [plus[0], plus[2], plus[1]]
+    assert theirs == [base[2], base[1], base[0]]
 
 
 def test_learned_methods_are_held_against_the_class_noun_seed_by_seed(tmp_path: Path) -> None:

@@ -36,8 +36,7 @@ class PlusPair:
 
     def differences(self, metrics: Sequence[str]) -> tuple[Difference, ...]:
         """Plus minus base, training seed by training seed, as far as both have them."""
-        count = min(len(self.base.runs), len(self.plus.runs))
-        return differences(self.plus.runs[:count], self.base.runs[:count], metrics)
+        return differences(*paired_runs(self.plus, self.base), metrics)
 
 
 def entries_of(runs: Sequence[Run]) -> tuple[Entry, ...]:
@@ -56,6 +55,27 @@ def entries_of(runs: Sequence[Run]) -> tuple[Entry, ...]:
         Entry(name=f"{name} [{own[0].path.name}]" if counts[name] > 1 else name, runs=tuple(own))
         for name, own in zip(names, groups.values(), strict=True)
     )
+
+
+def paired_runs(first: Entry, second: Entry) -> tuple[list[Run], list[Run]]:
+    """As many runs of two methods: those of one training seed side by side, then the others."""
+    ours, theirs = list(first.runs), list(second.runs)
+    pairs = []
+    for run in first.runs:
+        same = next((other for other in theirs if seed_of(other) == seed_of(run)), None)
+        if same is not None:
+            ours.remove(run)
+            theirs.remove(same)
+            pairs.append((run, same))
+    pairs += zip(ours, theirs, strict=False)
+    return [run for run, _ in pairs], [other for _, other in pairs]
+
+
+def seed_of(run: Run) -> Json:
+    """The seed of a run's training; None if it has none."""
+    info = setting(run, "settings", "generator", "info", "settings")
+    training = info.get("training") if isinstance(info, dict) else None
+    return training.get("seed") if isinstance(training, dict) else None
 
 
 def entry_rows(entries: Sequence[Entry]) -> pd.DataFrame:

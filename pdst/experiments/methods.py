@@ -12,7 +12,14 @@ import pandas as pd
 
 from pdst.digest import Json
 from pdst.experiments.agreement import Estimate
-from pdst.experiments.entries import Entry, entries_of, entry_rows, plus_pairs, short
+from pdst.experiments.entries import (
+    Entry,
+    entries_of,
+    entry_rows,
+    paired_runs,
+    plus_pairs,
+    short,
+)
 from pdst.experiments.findings import Claim, is_above, sentences, setting_sentence, verdict
 from pdst.experiments.results import Results
 from pdst.experiments.tables import Difference, differences, estimate_text, over_subjects
@@ -92,8 +99,7 @@ def _leader_claims(entries: Sequence[Entry], data: pd.DataFrame) -> list[Claim]:
     for metric in SHOWN:
         means = {name: one for name, one in method_means(data, metric).items() if name in others}
         best = others[ordered(means)[0][0]]
-        count = min(len(leader.runs), len(best.runs))
-        found = differences(leader.runs[:count], best.runs[:count], [metric])
+        found = differences(*paired_runs(leader, best), [metric])
         says = f"{LEADER} is above {short(best.name)}, the next, in {metric_title(metric)}"
         claims.append(Claim(says=says, holds=is_above(found[0].value) if found else None))
     return claims
