@@ -66,7 +66,8 @@ class ScoringResult:
     @property
     def met(self) -> bool:
         """Whether every target is met, parity of scores included."""
-        return all(ratio.met for ratio in self.ratios) and max(self.parity.values()) <= PARITY
+        same = all(apart <= PARITY for apart in self.parity.values())  # NaN is not
+        return same and all(ratio.met for ratio in self.ratios)
 
     def to_json(self) -> dict[str, object]:
         """As plain JSON values."""

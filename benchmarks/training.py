@@ -95,7 +95,7 @@ class TrainingResult:
     @property
     def met(self) -> bool:
         """Whether every target is met, parity included."""
-        same = max(self.parity.values()) <= self.allowed
+        same = all(apart <= self.allowed for apart in self.parity.values())  # NaN is not
         return same and all(ratio.met for ratio in self.ratios)
 
     def to_json(self) -> dict[str, object]:
