@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from pdst.cli.experiment_options import Shared
 from pdst.cli.reading import reading
 from pdst.errors import ComparisonError, SettingsError
 from pdst.experiments.entries import Entry, entries_of, paired_runs, short, with_plus
@@ -125,16 +126,69 @@ def test_pairs_are_of_one_training_seed_in_whatever_order_runs_are_given(tmp_pat
     # Noise follows from the seed: paired by it, only the shift is left.
     base = [made(tmp_path, "TI (x)", shift=0.0, seed=seed) for seed in (0, 1, 2)]
     plus = [made(tmp_path, "TI+ (x)", shift=0.03, seed=seed) for seed in (2, 3, 1)]
-    first, second = (Entry(name="", runs=tuple(one)) for one in (plus[:1] + plus[2:], base))
+    first, second = (
+        Entry(name="", method="", runs=tuple(one)) for one in (plus[:1] + plus[2:], base)
+    )
     assert paired_runs(first, second) == ([plus[0], plus[2]], [base[2], base[1]])
     found = methods([*base, plus[2], plus[0]]).summary["differences"]
     for one in found["TI+ − TI"]:  # type: ignore[index, call-overload]
         low, high = one["value"]["interval"].values()
         assert high - low < 1e-6
     # A seed that only one of them has is better than none.
-    ours, theirs = paired_runs(Entry(name="", runs=tuple(plus)), second)
+    ours, theirs = paired_runs(Entry(name="", method="", runs=tuple(plus)), second)
     assert ours == [plus[0], plus[2], plus[1]]
     assert theirs == [base[2], base[1], base[0]]
+
+
+def test_methods_of_one_name_stay_apart_and_each_has_its_pair(tmp_path: Path) -> None:
+    def of(folder: str, name: str, steps: int, shift: float) -> Run:
+        record = learned(name, 0)
+        settings = record["settings"]["generator"]["info"]["settings"]  # type: ignore[index]
+        settings["training"]["steps"] = steps
+        scores = made_scores(made_cases(SUBJECTS), seed=0, shift=shift)
+        return made_run(tmp_path / folder / "seed-0", scores, record, draw=draw_card)
+
+    floor = made_run(
+        tmp_path / "floor",
+        made_scores(made_cases(SUBJECTS), seed=0, shift=-0.1),
+        made_record(name="Class noun (x)"),
+    )
+    base = of("base", "TI (x)", 100, 0.0)
+    plus = [of("short", "TI+ (x)", 100, 0.03), of("long", "TI+ (x)", 500, -0.1)]
+    names = [f"TI+ (x) [{run.path}]" for run in plus]
+    found = methods([floor, base, *plus])
+    assert found.data["method"].unique().tolist() == ["Class noun (x)", "TI (x)", *names]
+    shown = {
+        name: round(one[2]["value"]["value"], 6)
+        for name, one in found.summary["differences"].items()  # type: ignore[union-attr]
+    }
+    assert shown == {
+        f"{names[0]} − TI": 0.03,
+        f"{names[1]} − TI": -0.1,
+        "TI − class noun": 0.1,
+        f"{names[0]} − class noun": 0.13,
+        f"{names[1]} − class noun": 0.0,
+    }
+    assert all(name in found.finding for name in names)
+
+
+def test_one_training_seed_given_twice_is_no_second_seed(tmp_path: Path) -> None:
+    one = made(tmp_path / "a", "TI (x)", shift=0.0, seed=1)
+    again = made(tmp_path / "b", "TI (x)", shift=0.0, seed=1)
+    other = made(tmp_path / "a", "TI (x)", shift=0.0, seed=4)
+    with pytest.raises(ComparisonError, match=r"one training seed.*Give one of them"):
+        methods([one, again])
+    assert methods([one, other]).data["seed"].unique().tolist() == [1, 4]
+
+
+def test_a_method_without_a_single_image_leads_nothing(tmp_path: Path) -> None:
+    scores = made_scores(made_cases(SUBJECTS), seed=0, shift=0.0)
+    lost = scores.assign(reason="raised: no luck", clip_t=None, clip_i=None, dino=None)
+    runs = [
+        made_run(tmp_path / "ti", lost, learned("TI (x)", 0)),
+        made(tmp_path, "NeTI (x)", shift=0.0),
+    ]
+    assert methods(runs).summary["claims"] == []
 
 
 def test_learned_methods_are_held_against_the_class_noun_seed_by_seed(tmp_path: Path) -> None:
@@ -207,6 +261,23 @@ def test_without_matplotlib_the_message_says_what_to_install(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(SettingsError, match=r"pip install 'pdst\[figures\]'"):
         require_matplotlib()
+
+
+def test_options_that_would_do_nothing_beside_runs_are_refused(runs: list[Run]) -> None:
+    folders = [str(run.path) for run in runs]
+    options = ["--subjects", "ant", "--steps", "3"]
+    for name in ("methods", "grid"):
+        done = CliRunner().invoke(reading, ["experiment", name, *folders, *options])
+        assert done.exit_code == 2
+        assert "--subjects, --steps: finished runs are given" in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize("given", ["seed=5", "ti:seed=5"])
+def test_one_training_seed_is_not_trained_as_several(given: str) -> None:
+    with pytest.raises(SettingsError, match="beside --seeds 3: one training seed"):
+        _ = Shared(model_arg=["batch=4", given], seeds=3).recipe
+    recipe = Shared(model_arg=["batch=4", given]).recipe
+    assert {**recipe.common, **recipe.own.get("ti", {})} == {"batch": 4, "seed": 5}
 
 
 def test_the_command_reads_finished_runs(runs: list[Run], tmp_path: Path) -> None:

@@ -178,9 +178,40 @@ class Shared:
         """Where everything goes; absolute, as a method may change the current directory."""
         return (self.out or Path("experiments") / name).resolve()
 
+    def require_usual(self, *but: str) -> None:
+        """Refuse options that say how to draw, beside finished runs: nothing is drawn.
+
+        Raises:
+            SettingsError: that names them.
+        """
+        usual = Shared()
+        kept = ("out", "as_json", "quiet", *but)
+        names = [
+            f"--{one.name.replace('_', '-')}"
+            for one in fields(self)
+            if one.name not in kept
+            and (getattr(self, one.name) or None) != (getattr(usual, one.name) or None)
+        ]
+        if names:
+            raise SettingsError(
+                f"{', '.join(names)}: finished runs are given, which are read as they are. Leave "
+                "it out, or leave the runs out."
+            )
+
     @property
     def recipe(self) -> Recipe:
-        """How methods are made."""
+        """How methods are made.
+
+        Raises:
+            GeneratorError: as `parse_recipe`.
+            SettingsError: if one training seed would be trained several times.
+        """
+        for pair in self.model_arg or []:
+            if self.seeds > 1 and pair.partition("=")[0].rpartition(":")[2] == "seed":
+                raise SettingsError(
+                    f"--model-arg {pair} beside --seeds {self.seeds}: one training seed would be "
+                    "trained several times. Leave out one of them."
+                )
         return parse_recipe(self.base, self.steps, self.model_arg or [])
 
 

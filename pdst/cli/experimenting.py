@@ -162,6 +162,8 @@ def methods(
         return results, {"figure": methods_figure(results.data)}
 
     if runs:
+        with failing_well():
+            shared.require_usual()
         write_and_tell(shared, "methods", lambda _: compared([open_run(one) for one in runs]))
         return
     experiment_with(
@@ -292,6 +294,8 @@ def grid(
         return shown(drawn, own.benchmark)
 
     if runs:
+        with failing_well():
+            shared.require_usual("benchmark")
         write_and_tell(
             shared,
             "grid",

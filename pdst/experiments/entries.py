@@ -8,6 +8,7 @@ from typing import cast
 import pandas as pd
 
 from pdst.digest import Json, canonical_json
+from pdst.errors import ComparisonError
 from pdst.experiments.tables import Difference, differences, subject_rows
 from pdst.keys import refuse_differences, run_key, setting
 from pdst.methods.names import LEARNED
@@ -20,10 +21,12 @@ class Entry:
 
     Attributes:
         name: as its runs call it ("NeTI+ (miniature)"); made distinct where settings differ.
+        method: the same, not made distinct.
         runs: one a training seed.
     """
 
     name: str
+    method: str
     runs: tuple[Run, ...]
 
 
@@ -43,17 +46,34 @@ def entries_of(runs: Sequence[Run]) -> tuple[Entry, ...]:
     """Group runs: equal but for the training's seed is one method.
 
     Raises:
-        ComparisonError: if two runs' numbers do not mean the same thing.
+        ComparisonError: if two runs' numbers do not mean the same thing, or two are of one method
+            and one training seed.
     """
     refuse_differences([(str(run.path), run_key(run)) for run in runs])
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        groups.setdefault(_identity(run), []).append(run)
-    names = [_name(own[0]) for own in groups.values()]
-    counts = Counter(names)
+        own = groups.setdefault(_identity(run), [])
+        again = next((other for other in own if seed_of(other) == seed_of(run)), None)
+        if again is not None and seed_of(run) is not None:
+            raise ComparisonError(
+                f"{again.path} and {run.path} are of one method and one training seed: they would "
+                "count as two seeds. Give one of them."
+            )
+        own.append(run)
+    firsts = [own[0] for own in groups.values()]
+    methods = Counter(_name(run) for run in firsts)
+    folders = Counter((_name(run), run.path.name) for run in firsts)
     return tuple(
-        Entry(name=f"{name} [{own[0].path.name}]" if counts[name] > 1 else name, runs=tuple(own))
-        for name, own in zip(names, groups.values(), strict=True)
+        Entry(
+            name=_name(run)
+            if methods[_name(run)] == 1
+            else f"{_name(run)} [{run.path.name}]"
+            if folders[_name(run), run.path.name] == 1
+            else f"{_name(run)} [{run.path}]",
+            method=_name(run),
+            runs=tuple(own),
+        )
+        for run, own in zip(firsts, groups.values(), strict=True)
     )
 
 
@@ -72,19 +92,23 @@ def paired_runs(first: Entry, second: Entry) -> tuple[list[Run], list[Run]]:
 
 
 def seed_of(run: Run) -> Json:
-    """The seed of a run's training; None if it has none."""
+    """The seed of a run's training; None if it has none, or does not tell."""
     info = setting(run, "settings", "generator", "info", "settings")
     training = info.get("training") if isinstance(info, dict) else None
     return training.get("seed") if isinstance(training, dict) else None
 
 
 def entry_rows(entries: Sequence[Entry]) -> pd.DataFrame:
-    """A row a method, training seed and subject; see `pdst.experiments.tables.subject_rows`."""
+    """A row a method, training seed and subject; see `pdst.experiments.tables.subject_rows`.
+
+    Where a run does not tell its seed, its place among the method's runs stands for it.
+    """
     return pd.concat(
         [
-            subject_rows(run, method=entry.name, seed=seed)
+            subject_rows(run, method=entry.name, seed=seed if isinstance(seed, int) else place)
             for entry in entries
-            for seed, run in enumerate(entry.runs)
+            for place, run in enumerate(entry.runs)
+            for seed in [seed_of(run)]
         ],
         ignore_index=True,
     )
@@ -92,12 +116,21 @@ def entry_rows(entries: Sequence[Entry]) -> pd.DataFrame:
 
 def plus_pairs(entries: Sequence[Entry]) -> tuple[PlusPair, ...]:
     """Every method that is there with and without the + pipeline: "TI (x)" and "TI+ (x)"."""
-    by_name = {entry.name: entry for entry in entries}
     return tuple(
-        PlusPair(base=entry, plus=by_name[with_plus(entry.name)])
+        PlusPair(base=entry, plus=plus)
         for entry in entries
-        if with_plus(entry.name) in by_name
+        for plus in entries
+        if plus.method == with_plus(entry.method)
     )
+
+
+def labels(entries: Sequence[Entry]) -> dict[str, str]:
+    """From a method's name to what a sentence calls it: short where that is one method's alone."""
+    counts = Counter(short(entry.name) for entry in entries)
+    return {
+        entry.name: short(entry.name) if counts[short(entry.name)] == 1 else entry.name
+        for entry in entries
+    }
 
 
 def with_plus(name: str) -> str:

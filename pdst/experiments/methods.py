@@ -16,6 +16,7 @@ from pdst.experiments.entries import (
     Entry,
     entries_of,
     entry_rows,
+    labels,
     paired_runs,
     plus_pairs,
     short,
@@ -48,8 +49,9 @@ def methods(runs: Sequence[Run]) -> Results:
     """
     entries = entries_of(runs)
     data = entry_rows(entries)
+    called = labels(entries)
     apart = {
-        f"{short(pair.plus.name)} − {short(pair.base.name)}": pair.differences(SHOWN)
+        f"{called[pair.plus.name]} − {called[pair.base.name]}": pair.differences(SHOWN)
         for pair in plus_pairs(entries)
     }
     claims = [*_plus_claims(apart), *_leader_claims(entries, data)]
@@ -98,7 +100,10 @@ def _leader_claims(entries: Sequence[Entry], data: pd.DataFrame) -> list[Claim]:
     claims = []
     for metric in SHOWN:
         means = {name: one for name, one in method_means(data, metric).items() if name in others}
-        best = others[ordered(means)[0][0]]
+        ranked = ordered(means)
+        if not ranked:  # not one image of theirs was scored
+            continue
+        best = others[ranked[0][0]]
         found = differences(*paired_runs(leader, best), [metric])
         says = f"{LEADER} is above {short(best.name)}, the next, in {metric_title(metric)}"
         claims.append(Claim(says=says, holds=is_above(found[0].value) if found else None))
@@ -107,16 +112,20 @@ def _leader_claims(entries: Sequence[Entry], data: pd.DataFrame) -> list[Claim]:
 
 def _above_floor(entries: Sequence[Entry]) -> dict[str, tuple[Difference, ...]]:
     """What every learned method adds to the class noun, which has no training seeds."""
-    floor = next((entry for entry in entries if short(entry.name) == FLOOR), None)
-    if floor is None:
-        return {}
+    called = labels(entries)
+    floors = {_base(entry): entry for entry in entries if short(entry.method) == FLOOR}
     return {
-        f"{short(entry.name)} − {FLOOR.lower()}": differences(
-            entry.runs, floor.runs[:1] * len(entry.runs), SHOWN
+        f"{called[entry.name]} − {FLOOR.lower()}": differences(
+            entry.runs, floors[_base(entry)].runs[:1] * len(entry.runs), SHOWN
         )
         for entry in entries
-        if _learns(entry)
+        if _learns(entry) and _base(entry) in floors
     }
+
+
+def _base(entry: Entry) -> str:
+    """The base model, as the method's name has it."""
+    return entry.method.partition(" (")[2]
 
 
 def _learns(entry: Entry) -> bool:
@@ -135,9 +144,10 @@ def _finding(
     what = f"{len(entries)} methods, {counts} training seed{'' if counts == '1' else 's'} each"
     runs = [run for entry in entries for run in entry.runs]
     parts = [setting_sentence(runs, data["subject_id"].nunique(), what)]
+    called = labels(entries)
     for metric in SHOWN:
         ranked = ordered(method_means(data, metric))
-        listed = ", ".join(f"{short(name)} {estimate_text(one)}" for name, one in ranked)
+        listed = ", ".join(f"{called[name]} {estimate_text(one)}" for name, one in ranked)
         parts.append(f"{metric_title(metric)}, highest first: {listed}.")
     for name, found in apart.items():
         listed = ", ".join(
