@@ -85,7 +85,7 @@ def test_what_the_plus_pipeline_adds_is_found_exactly(runs: list[Run]) -> None:
         for row in rows:
             assert row["value"]["value"] == pytest.approx(0.03)
             assert row["value"]["interval"]["low"] == pytest.approx(0.03)
-            assert row["p_value"] == pytest.approx(2 / 2**6)
+            assert row["value"]["p_value"] == pytest.approx(2 / 2**6)
     assert len(found.data) == 4 * 2 * len(SUBJECTS)
     assert "The paper's claim (Fig. 5) is reproduced here" in found.finding
     assert "NeTI is above TI, the next, in DINO: yes" in found.finding

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from pdst.errors import DatasetError, SettingsError
-from pdst.experiments.agreement import Estimate, estimate
+from pdst.experiments.agreement import Apart, estimate, estimate_apart
 from pdst.experiments.curves import correlation, pearson, plateau, together
 from pdst.experiments.entries import entries_of, plus_pairs
 from pdst.experiments.findings import DECIDING, Claim, both, is_above, verdict
@@ -179,7 +179,7 @@ def test_differences_pool_pairs_of_seeds_by_subject(tmp_path: Path) -> None:
     (found,) = differences(plus, base, ["dino"])
     assert found.value.value == pytest.approx(0.04)
     assert found.value.units == 3
-    assert found.p_value == pytest.approx(0.25)  # 2 of 8 sign patterns are as large
+    assert found.value.p_value == pytest.approx(0.25)  # 2 of 8 sign patterns are as large
     entries = entries_of([*base, *plus])
     assert [(entry.name, len(entry.runs)) for entry in entries] == [("TI", 2), ("TI+", 2)]
     (pair,) = plus_pairs(entries)
@@ -189,17 +189,27 @@ def test_differences_pool_pairs_of_seeds_by_subject(tmp_path: Path) -> None:
 # Claims
 
 
-def estimated(low: float, high: float, units: int = DECIDING) -> Estimate:
-    return Estimate(value=(low + high) / 2, interval=Interval(low=low, high=high), units=units)
+def estimated(low: float, high: float, units: int = DECIDING, p_value: float = 0.03) -> Apart:
+    between = Interval(low=low, high=high)
+    return Apart(value=(low + high) / 2, interval=between, units=units, p_value=p_value)
 
 
-def test_a_difference_is_decided_by_its_interval_and_by_enough_subjects() -> None:
+def test_a_difference_is_decided_by_interval_and_p_value_of_enough_subjects() -> None:
     assert is_above(estimated(0.01, 0.02)) is True
     assert is_above(estimated(-0.02, -0.01)) is False
     assert is_above(estimated(-0.01, 0.02)) is None
     assert is_above(estimated(0.0, 0.02)) is None
     assert is_above(estimated(0.01, 0.02, DECIDING - 1)) is None
+    assert is_above(estimated(0.01, 0.02, p_value=0.06)) is None
     assert is_above(None) is None
+    # One subject of six leans the other way: the interval misses 0, chance does it in 6 of 64.
+    leaning = estimate_apart([0.05, 0.04, 0.03, 0.05, 0.04, -0.025])
+    assert leaning.interval is not None
+    assert leaning.interval.low > 0
+    assert leaning.p_value is not None
+    assert leaning.p_value > 0.05
+    assert is_above(leaning) is None
+    assert is_above(estimate_apart([0.05, 0.04, 0.03, 0.05, 0.04, 0.01])) is True
     # The rarest that so many subjects can agree by chance, both signs, is under 5 %.
     assert 2.0 ** (1 - DECIDING) < 0.05 <= 2.0 ** (2 - DECIDING)
 

@@ -19,6 +19,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from pdst.compare import sign_flip_p
 from pdst.experiments.points import Point, grouped, scene_means
 from pdst.experiments.ranks import ceiling, kendall, spearman
 from pdst.summarize import bootstrap_interval
@@ -39,6 +40,17 @@ class Estimate:
     value: float
     interval: Interval | None
     units: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Apart(Estimate):
+    """A mean difference over units.
+
+    Attributes:
+        p_value: two-sided, by flipping the signs of units; None with fewer than two.
+    """
+
+    p_value: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +113,16 @@ def estimate(values: Sequence[float]) -> Estimate:
     """The mean of values, one a unit, and its interval; at least one value."""
     return Estimate(
         value=float(np.mean(values)), interval=bootstrap_interval(values), units=len(values)
+    )
+
+
+def estimate_apart(differences: Sequence[float]) -> Apart:
+    """The mean of differences, one a unit, and how sure it is; at least one."""
+    return Apart(
+        value=float(np.mean(differences)),
+        interval=bootstrap_interval(differences),
+        units=len(differences),
+        p_value=sign_flip_p(differences),
     )
 
 

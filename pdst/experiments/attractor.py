@@ -18,7 +18,7 @@ from pdst.digest import Json
 from pdst.embed import photo_name
 from pdst.errors import SettingsError
 from pdst.evaluate import Settings
-from pdst.experiments.agreement import Estimate
+from pdst.experiments.agreement import Apart
 from pdst.experiments.backgrounds import PROMPT, background_benchmark
 from pdst.experiments.findings import (
     Claim,
@@ -31,7 +31,7 @@ from pdst.experiments.findings import (
 from pdst.experiments.likeness import FAMILIES, METRIC_OF, cosines, image_vectors, photo_vectors
 from pdst.experiments.results import Results
 from pdst.experiments.study import Study
-from pdst.experiments.tables import estimate_text, over_subjects
+from pdst.experiments.tables import apart_over_subjects, estimate_text, over_subjects
 from pdst.generator import CaseSampler, Generator, GeneratorInfo, Learner, Sampler
 from pdst.keys import distinct_names
 from pdst.loading import LoadedGenerator, as_loaded
@@ -195,19 +195,19 @@ def _rows(drawing: Drawing, derived: Benchmark) -> pd.DataFrame:
     return measured
 
 
-def leaning(data: pd.DataFrame, metric: str, word: str) -> Estimate | None:
+def leaning(data: pd.DataFrame, metric: str, word: str) -> Apart | None:
     """Similarity of a word's pictures to backgrounds minus that to the subject alone."""
     own = data[data["word"] == word]
     apart = own[f"{metric}_background"] - own[f"{metric}_subject"]
-    return over_subjects(own.assign(apart=apart), "apart")
+    return apart_over_subjects(own.assign(apart=apart), "apart")
 
 
-def leaning_apart(data: pd.DataFrame, metric: str) -> Estimate | None:
+def leaning_apart(data: pd.DataFrame, metric: str) -> Apart | None:
     """The attractor's leaning minus that of the subject's word; units are subjects."""
     apart = data.assign(apart=data[f"{metric}_background"] - data[f"{metric}_subject"])
     means = apart.pivot_table(index="subject_id", columns="word", values="apart", sort=True)
     means["apart"] = means[ATTRACTOR] - means[SUBJECT]
-    return over_subjects(means.reset_index(), "apart")
+    return apart_over_subjects(means.reset_index(), "apart")
 
 
 def attractor_claims(data: pd.DataFrame) -> tuple[Claim, ...]:
@@ -273,5 +273,5 @@ def _summary(data: pd.DataFrame) -> dict[str, Json]:
     return cast("dict[str, Json]", content)
 
 
-def _told(found: Estimate | None) -> dict[str, object] | None:
+def _told(found: Apart | None) -> dict[str, object] | None:
     return None if found is None else asdict(found)

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from pdst.experiments.agreement import Estimate, estimate
+from pdst.experiments.agreement import Apart, Estimate, estimate, estimate_apart
 from pdst.experiments.ranks import spearman
 from pdst.summarize import LEVEL, RESAMPLES
 from pdst.types import Interval
@@ -42,7 +42,7 @@ class Together:
     coefficient: Coefficient
     train: Estimate
     test: Estimate
-    apart: Estimate
+    apart: Apart
     left_out: tuple[str, ...]
 
 
@@ -132,7 +132,7 @@ def together(
         coefficient=coefficient,
         train=estimate([own for own, _ in found]),
         test=estimate([own for _, own in found]),
-        apart=estimate([to_test - to_train for to_train, to_test in found]),
+        apart=estimate_apart([to_test - to_train for to_train, to_test in found]),
         left_out=tuple(left_out),
     )
 

@@ -24,7 +24,7 @@ from pdst.experiments.findings import (
 )
 from pdst.experiments.results import Results
 from pdst.experiments.study import Study
-from pdst.experiments.tables import estimate_text, over_subjects
+from pdst.experiments.tables import apart_over_subjects, estimate_text, over_subjects
 from pdst.report.rows import metric_title
 from pdst.run import Run
 from pdst.types import SLOT, Protocol
@@ -199,7 +199,7 @@ def _claims(entries: Sequence[Entry], data: pd.DataFrame, plan: GridPlan) -> lis
                 Claim(
                     says=f"{short(pair.plus.name)} is above {short(pair.base.name)} in "
                     f"{metric_title(metric)}",
-                    holds=is_above(over_subjects(apart, "apart")),
+                    holds=is_above(apart_over_subjects(apart, "apart")),
                 )
             )
     return claims

@@ -152,7 +152,7 @@ def _finding(
     for name, found in apart.items():
         listed = ", ".join(
             f"{metric_title(one.metric)} {estimate_text(one.value, signed=True)} "
-            f"(p {p_text(one.p_value)})"
+            f"(p {p_text(one.value.p_value)})"
             for one in found
         )
         parts.append(f"{name}, on the same cases: {listed}.")
@@ -202,7 +202,7 @@ def _table(data: pd.DataFrame, apart: dict[str, tuple[Difference, ...]]) -> str:
             by_metric = {one.metric: one for one in found}
             cells = [
                 f"{estimate_text(by_metric[metric].value, signed=True)}, "
-                f"p {p_text(by_metric[metric].p_value)}"
+                f"p {p_text(by_metric[metric].value.p_value)}"
                 if metric in by_metric
                 else ""
                 for metric in SHOWN

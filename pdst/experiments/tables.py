@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pdst.compare import compare, sign_flip_p
-from pdst.experiments.agreement import Estimate, estimate
+from pdst.compare import compare
+from pdst.experiments.agreement import Apart, Estimate, estimate, estimate_apart
 from pdst.metrics import METRICS
 from pdst.report.rows import interval_text, number
 from pdst.run import Run
@@ -16,15 +16,10 @@ from pdst.summarize import subject_means, values
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One metric, one method minus another, on the same cases; units are subjects.
-
-    Attributes:
-        p_value: two-sided, by flipping the signs of subjects; None with fewer than two.
-    """
+    """One metric, one method minus another, on the same cases; units are subjects."""
 
     metric: str
-    value: Estimate
-    p_value: float | None
+    value: Apart
 
 
 def subject_rows(run: Run, **facts: str | int) -> pd.DataFrame:
@@ -60,6 +55,12 @@ def over_subjects(rows: pd.DataFrame, column: str) -> Estimate | None:
     return estimate([float(value) for value in means]) if len(means) else None
 
 
+def apart_over_subjects(rows: pd.DataFrame, column: str) -> Apart | None:
+    """As `over_subjects`, of a column that holds differences."""
+    means = rows.groupby("subject_id", sort=True)[column].mean().dropna()
+    return estimate_apart([float(value) for value in means]) if len(means) else None
+
+
 def differences(
     first: Sequence[Run], second: Sequence[Run], metrics: Sequence[str]
 ) -> tuple[Difference, ...]:
@@ -76,16 +77,14 @@ def differences(
     found: dict[str, dict[str, list[float]]] = {metric: {} for metric in metrics}
     for one, other in zip(first, second, strict=True):
         for paired in compare(one, other).metrics:
-            for subject_id, apart in paired.per_subject.items():
-                if paired.metric in found and apart is not None:
-                    found[paired.metric].setdefault(subject_id, []).append(apart)
+            for subject_id, difference in paired.per_subject.items():
+                if paired.metric in found and difference is not None:
+                    found[paired.metric].setdefault(subject_id, []).append(difference)
     said = []
     for metric, of_subject in found.items():
         means = [float(np.mean(of_subject[name])) for name in sorted(of_subject)]
         if means:
-            said.append(
-                Difference(metric=metric, value=estimate(means), p_value=sign_flip_p(means))
-            )
+            said.append(Difference(metric=metric, value=estimate_apart(means)))
     return tuple(said)
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from pdst.diffusion.weighting import WEIGHTINGS, weighting
 from pdst.digest import Json
 from pdst.errors import SettingsError
-from pdst.experiments.agreement import Estimate, estimate
+from pdst.experiments.agreement import Apart, Estimate, estimate_apart
 from pdst.experiments.findings import (
     Claim,
     is_above,
@@ -120,14 +120,14 @@ def seed_spread(data: pd.DataFrame, metric: str) -> dict[str, float | None]:
     return {str(name): None if np.isnan(one) else float(one) for name, one in spread.items()}
 
 
-def contrast(data: pd.DataFrame, metric: str) -> Estimate | None:
+def contrast(data: pd.DataFrame, metric: str) -> Apart | None:
     """The mean of the paper's best functions minus the mean of all others; units are subjects."""
     means = data.pivot_table(index="subject_id", columns="schedule", values=metric, sort=True)
     others = [name for name in means.columns if name not in BEST]
     if not others or not set(BEST) <= set(means.columns):
         return None
     apart = (means[list(BEST)].mean(axis=1) - means[others].mean(axis=1)).dropna()
-    return estimate([float(one) for one in apart]) if len(apart) else None
+    return estimate_apart([float(one) for one in apart]) if len(apart) else None
 
 
 def weighting_claims(data: pd.DataFrame, apart: dict[str, tuple[Difference, ...]]) -> list[Claim]:
