@@ -26,6 +26,7 @@ from pdst.diffusion.attention import told_by_layer
 from pdst.diffusion.backbone import Backbone
 from pdst.diffusion.latents import encode, to_pixels
 from pdst.diffusion.photos import latent_photos
+from pdst.diffusion.precision import swift_products
 from pdst.diffusion.sampling import prompt_states, sample
 from pdst.diffusion.tokens import PLACEHOLDER
 from pdst.diffusion.training import TrainingOptions, train
@@ -281,8 +282,9 @@ class _Scene:
             return run
 
         def waiting() -> None:
-            run()
-            torch.cuda.synchronize(self.backbone.device)
+            with swift_products(self.backbone):  # the usual ways have the fast products, too
+                run()
+                torch.cuda.synchronize(self.backbone.device)
 
         return waiting
 

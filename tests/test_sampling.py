@@ -14,7 +14,9 @@ from torch import Tensor
 
 from pdst.diffusion.backbone import Backbone, load_backbone
 from pdst.diffusion.latents import decode, encode, to_images, to_pixels
+from pdst.diffusion.precision import swift_products
 from pdst.diffusion.sampling import denoise, prompt_states, sample, solver, start, timesteps
+from pdst.encoders.tower import exact
 from pdst.errors import SettingsError
 from pdst.types import Sampling
 
@@ -207,3 +209,21 @@ def test_pictures_are_resized_whole_and_transparency_is_white() -> None:
     assert made.shape == (2, 3, 8, 8)
     assert float(made[0].min()) == 1.0
     assert torch.allclose(made[1], torch.tensor(128 / 255))
+
+
+def test_a_gpu_in_16_bits_multiplies_fast_in_float32_and_exactly_where_asked(
+    backbone: Backbone,
+) -> None:
+    cuda: Any = torch.backends.cuda
+    switches = (cuda.matmul.fp32_precision, torch.get_float32_matmul_precision())
+    on_gpu = replace(backbone, device=torch.device("cuda"), dtype=torch.bfloat16)
+    with swift_products(on_gpu):
+        assert cuda.matmul.fp32_precision == "tf32"
+        with exact(torch.device("cpu")):
+            assert cuda.matmul.fp32_precision == "ieee"
+        assert cuda.matmul.fp32_precision == "tf32"
+        assert cuda.matmul.allow_tf32, "torch refuses to multiply when its two switches disagree"
+    assert (cuda.matmul.fp32_precision, torch.get_float32_matmul_precision()) == switches
+    for other in (backbone, replace(on_gpu, dtype=torch.float32)):
+        with swift_products(other):
+            assert cuda.matmul.fp32_precision == switches[0]

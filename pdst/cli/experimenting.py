@@ -285,7 +285,7 @@ def grid(
         plan = grid_plan(prompt or [], captions, images, reference, of_runs=bool(runs))
 
     def shown(opened: Sequence[Run], release: Benchmark) -> Drawn:
-        results = put_side_by_side(opened, plan)
+        results = put_side_by_side(opened, release, plan)
         return results, {"figure": grid_figure(results.data, opened, release, plan)}
 
     def measure(study: Study) -> Drawn:

@@ -54,7 +54,8 @@ class Backbone:
         digest: sha256 over its files, whatever the arithmetic.
         unet: UNet2DConditionModel, in `dtype`.
         vae: AutoencoderKL or AutoencoderTiny, in `dtype`; `pdst.diffusion.latents` serves both.
-        text_encoder: CLIPTextModel, in float32: it costs little, and learned tokens pass it.
+        text_encoder: CLIPTextModel, in float32: learned tokens pass it. Its products may be
+            faster ones on a GPU; see `pdst.diffusion.precision`.
         tokenizer: CLIPTokenizer.
         noise: the schedule it was trained with: `DDPMScheduler(**noise)` adds that noise.
         dtype: of the UNet's and the VAE's weights and arithmetic.

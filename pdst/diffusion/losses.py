@@ -114,7 +114,8 @@ def info_nce(
     Args:
         subjects: (V, D) text-encoder outputs at v*, one a sample; or (N, V, D), one a layer and
             sample: pairs are made within a layer, and the loss is the layers' mean. Any float
-            type; computed in float32, under autocast too.
+            type; computed in float32, under autocast too (on a GPU with the products that
+            `pdst.diffusion.precision` allows).
         attractors: (A, D) at A*, or (N, A, D).
         temperature: similarities are divided by it; above 0. Low: only attractors about as near as
             the positives are pushed. High: pushed on until they point the other way.

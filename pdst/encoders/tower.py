@@ -127,7 +127,7 @@ def exact(device: torch.device) -> Iterator[None]:
     """
     switches = _switches()
     before = [getattr(owner, name) for owner, name, _ in switches]
-    legacy = _legacy_precision()
+    legacy = legacy_precision()
     try:
         if legacy is not None:
             torch.set_float32_matmul_precision("highest")
@@ -158,7 +158,7 @@ def _switches() -> list[tuple[Any, str, object]]:
     ]
 
 
-def _legacy_precision() -> str | None:
+def legacy_precision() -> str | None:
     """The older switch of torch, which has to agree with the newer ones; None if it is not in use.
 
     Reading it is an error once a process has used the newer ones.

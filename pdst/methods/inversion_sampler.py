@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from pdst.diffusion.attention import Layered, told_by_layer
+from pdst.diffusion.precision import swift_products
 from pdst.diffusion.sampling import Told, prompt_states, sample_told, timesteps
 from pdst.diffusion.tokens import PLACEHOLDER
 from pdst.diffusion.words import Rows, Said, Word, say
@@ -108,6 +109,6 @@ class InversionSampler:
             words=self._words,
             keep={},
         )
-        return say(
-            room.backbone.text_encoder, room.vocabulary, [rows], room.layers, alpha=room.alpha
-        )
+        encoder = room.backbone.text_encoder
+        with swift_products(room.backbone):
+            return say(encoder, room.vocabulary, [rows], room.layers, alpha=room.alpha)

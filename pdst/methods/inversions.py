@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from pdst.diffusion.photos import latent_photos
+from pdst.diffusion.precision import swift_products
 from pdst.diffusion.tokens import PLACEHOLDER
 from pdst.diffusion.training import TrainingOptions, settings_json, train
 from pdst.digest import Json, digest_bytes
@@ -101,14 +102,16 @@ class TextualInversion(SubjectLearner[InversionSampler]):
             SettingsError: if an init token is none, or a checkpoint is of other settings.
         """
         pairs = list(zip(subjects, folders, strict=True))
-        train(
-            [self._student(subject, folder) for subject, folder in pairs],
-            self._room.lesson,
-            self._room.settings,
-            [{**self.record(subject), **(facts or {})} for subject in subjects],
-            folders,
-            replace(options, notes=self._notes(PLACEHOLDER)),
-        )
+        students = [self._student(subject, folder) for subject, folder in pairs]
+        with swift_products(self.backbone):
+            train(
+                students,
+                self._room.lesson,
+                self._room.settings,
+                [{**self.record(subject), **(facts or {})} for subject in subjects],
+                folders,
+                replace(options, notes=self._notes(PLACEHOLDER)),
+            )
 
     def record(self, subject: Subject) -> dict[str, Json]:
         """All that decides what is learned, as `training.json` keeps it."""
