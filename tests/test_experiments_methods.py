@@ -1,4 +1,4 @@
-"""`methods` and `grid` on made runs whose answer is known, and how figures are written."""
+"""`methods` on made runs whose answer is known, and how figures are written."""
 
 import json
 import xml.etree.ElementTree as ET
@@ -15,8 +15,6 @@ from pdst.cli.reading import reading
 from pdst.errors import ComparisonError, SettingsError
 from pdst.experiments.entries import Entry, entries_of, paired_runs, short, with_plus
 from pdst.experiments.figures import new_figure, require_matplotlib, save_figure, style
-from pdst.experiments.grid import FICTIONAL, GridPlan, grid, grid_plan
-from pdst.experiments.grid_figure import grid_figure
 from pdst.experiments.methods import methods
 from pdst.experiments.methods_figure import LEAST, MOST, area, methods_figure
 from pdst.experiments.weighting import (
@@ -30,7 +28,6 @@ from pdst.experiments.weighting_figure import functions_figure, weighting_figure
 from pdst.run import Run
 from tests.made_runs import (
     draw_card,
-    made_benchmark,
     made_cases,
     made_record,
     made_run,
@@ -274,9 +271,9 @@ def test_options_that_would_do_nothing_beside_runs_are_refused(runs: list[Run]) 
 
 @pytest.mark.parametrize("given", ["seed=5", "ti:seed=5"])
 def test_one_training_seed_is_not_trained_as_several(given: str) -> None:
-    with pytest.raises(SettingsError, match="beside --seeds 3: one training seed"):
-        _ = Shared(model_arg=["batch=4", given], seeds=3).recipe
-    recipe = Shared(model_arg=["batch=4", given]).recipe
+    with pytest.raises(SettingsError, match="--seeds 3 would train one seed several times"):
+        Shared(model_arg=["batch=4", given], seeds=3).recipe("ti")
+    recipe = Shared(model_arg=["batch=4", given]).recipe("ti")
     assert {**recipe.common, **recipe.own.get("ti", {})} == {"batch": 4, "seed": 5}
 
 
@@ -290,50 +287,6 @@ def test_the_command_reads_finished_runs(runs: list[Run], tmp_path: Path) -> Non
     assert (out / "table.md").read_text() == found.table
     pd.testing.assert_frame_equal(pd.read_parquet(out / "data.parquet"), found.data)
     assert json.loads((out / "summary.json").read_text())["experiment"] == "methods"
-
-
-# grid
-
-
-def test_a_grid_shows_the_first_of_everything(runs: list[Run]) -> None:
-    found = grid(runs[::2], GridPlan(captions=2, images=1))
-    assert len(found.data) == 4 * len(SUBJECTS) * 2
-    assert set(found.data["image_id"]) == {"00"}
-    assert set(found.data["seed_index"]) == {0}
-    keys = found.data.groupby("method")["key"].apply(list)
-    assert all(own == keys.iloc[0] for own in keys), "the same noise in a row"
-    assert "12 prompts, 1 image each" in found.finding
-    assert "Prompts on which a method leads in it: TI 0, TI+ 0, NeTI 0, NeTI+ 12" in found.finding
-
-
-def test_a_grids_figure_has_a_tile_an_image_and_the_photos_in_front(runs: list[Run]) -> None:
-    benchmark = made_benchmark(SUBJECTS)
-    for plan, tiles in (
-        (GridPlan(images=2), 1 + 4 * 2),
-        (GridPlan(images=1, training=True), 1 + 4),  # the made benchmark has one training photo
-    ):
-        figure = grid_figure(grid(runs[::2], plan).data, runs[::2], benchmark, plan)
-        shown = [axes for axes in figure.get_axes() if axes.get_images()]
-        assert len(shown) == len(SUBJECTS) * tiles
-        heads = [axes.get_title() for axes in figure.get_axes() if axes.get_title()]
-        front = "training photos" if plan.training else "held-out photo"
-        assert heads == [front, "TI", "TI+", "NeTI", "NeTI+"]
-
-
-def test_what_is_asked_of_a_grid_is_read_and_checked() -> None:
-    assert grid_plan(["fictional"], 1, 8, "training") == GridPlan(
-        prompts=FICTIONAL, captions=1, images=8, training=True
-    )
-    assert grid_plan(["{} at sea.", "{} at sea."], 1, 1, "held-out").prompts == ("{} at sea.",)
-    assert GridPlan(prompts=("{}.",)).metrics == ("dino_train", "clip_t")
-    with pytest.raises(SettingsError, match=r"wanted one \{\} in it"):
-        grid_plan(["a dog"], 1, 1, "held-out")
-    with pytest.raises(SettingsError, match="No reference named 'train'"):
-        grid_plan([], 1, 1, "train")
-    with pytest.raises(SettingsError, match="--images is 0"):
-        grid_plan([], 1, 0, "training")
-    with pytest.raises(SettingsError, match="not for runs"):
-        grid_plan(["fictional"], 1, 1, "training", of_runs=True)
 
 
 # weighting

@@ -1,20 +1,24 @@
 """The paper's experiments end to end, on small networks of the real classes and a tiny release."""
 
 import json
+import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from pdst.cli.reading import reading
 from pdst.dataset import load
 from pdst.embed import Encoders
-from pdst.errors import DatasetError, GeneratorError, SettingsError
+from pdst.errors import DatasetError, GeneratorError, PdstError, SettingsError
 from pdst.evaluate import Settings
 from pdst.experiments.attractor import ATTRACTOR, SUBJECT
 from pdst.experiments.backgrounds import (
@@ -24,7 +28,7 @@ from pdst.experiments.backgrounds import (
 )
 from pdst.experiments.bias import bias
 from pdst.experiments.grid import GridPlan, grid_study
-from pdst.experiments.recipes import Recipe, parse_recipe
+from pdst.experiments.recipes import Recipe, draw_methods, parse_recipe
 from pdst.experiments.study import Study
 from pdst.experiments.trajectory import trajectories
 from pdst.plan import PROTOCOLS, plan
@@ -179,6 +183,25 @@ def test_grid_draws_only_what_it_shows(command: Command) -> None:
     assert len(open_run(out / "runs" / "ti-seed-0").scores()) == 2 * 2 * 2
 
 
+def test_other_scorers_want_the_option_that_the_error_names(
+    command: Command, scorer_folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    given = ["--methods", "class-noun", "--prompt", "fictional"]
+    before = pd.read_parquet(command("grid", *given) / "data.parquet")
+    other = tmp_path / "dino"
+    shutil.copytree(scorer_folders[1], other)
+    (weights,) = other.glob("*.safetensors")
+    tensors = load_file(weights)
+    save_file({name: tensor.flip(0) for name, tensor in tensors.items()}, weights)
+    with pytest.raises(AssertionError, match="--rescore"):
+        command("grid", *given, "--dino", str(other))
+    after = pd.read_parquet(
+        command("grid", *given, "--dino", str(other), "--rescore") / "data.parquet"
+    )
+    assert (before["dino_train"] != after["dino_train"]).all()
+    assert before["clip_t"].tolist() == after["clip_t"].tolist()
+
+
 def test_grid_draws_prompts_of_ones_own(command: Command) -> None:
     given = ["--methods", "class-noun", "--model-arg=class-noun:steps=2", "--prompt", "fictional"]
     out = command("grid", *given, "--reference", "training")
@@ -249,11 +272,61 @@ def test_a_step_that_was_not_kept_and_other_settings_are_refused(
 
 
 def test_arguments_are_for_all_or_for_one_method() -> None:
-    recipe = parse_recipe("sd15", 100, ["batch=4", "neti+:contrast=0.2", "prompt=a: b"])
+    drawn = ("neti+", "mine:Gen")
+    given = ["batch=4", "neti+:contrast=0.2", "prompt=a: b", "mine:Gen:size=3"]
+    recipe = parse_recipe("sd15", 100, given, methods=drawn)
     assert recipe.common == {"batch": 4, "prompt": "a: b"}
-    assert recipe.own == {"neti+": {"contrast": 0.2}}
+    assert recipe.own == {"neti+": {"contrast": 0.2}, "mine:Gen": {"size": 3}}
     with pytest.raises(GeneratorError, match="wanted key=value"):
-        parse_recipe("sd15", None, ["batch"])
+        parse_recipe("sd15", None, ["batch"], methods=drawn)
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("netii:rate=1", "named 'netii'. Did you mean 'neti'?"),
+        ("ti:rate=1", "No method of this experiment named 'ti'"),
+        ("steps=9", "--steps is 7, and --model-arg steps=9"),
+        ("base=sd15", "--base. Leave it out"),
+        ("neti:checkpoints=/x", "--out. Leave it out"),
+        ("neti:schedule=one", "--schedules names them. Leave it out"),
+    ],
+)
+def test_an_argument_that_would_do_nothing_is_refused(given: str, why: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(why)):
+        parse_recipe(
+            "sd15", 7, [given], methods=["neti"], fixed={"schedule": "--schedules names them"}
+        )
+
+
+def test_one_methods_own_steps_stand_before_the_experiments(
+    release: Benchmark, pipeline_folder: Path
+) -> None:
+    recipe = parse_recipe(str(pipeline_folder), 7, ["ti:steps=9"], methods=["ti", "neti"])
+    made = [recipe.make(name, benchmark=release).arguments["steps"] for name in ("ti", "neti")]
+    assert made == [9, 7]
+
+
+def test_how_to_draw_holds_for_the_class_noun_too(
+    release: Benchmark, pipeline_folder: Path
+) -> None:
+    given = ["sampling_steps=20", "guidance=2.5", "batch=4"]
+    recipe = parse_recipe(str(pipeline_folder), None, given, methods=["class-noun"])
+    sampling = cast("Any", recipe.make("class-noun", benchmark=release).generator).info.settings[
+        "sampling"
+    ]
+    assert (sampling["steps"], sampling["guidance"]) == (20, 2.5)
+
+
+@pytest.mark.parametrize("wrong", ["nope", "neti+"])
+def test_a_wrong_method_is_found_before_the_first_one_trains(
+    release: Benchmark, scorers: Encoders, recipe: Recipe, tmp_path: Path, wrong: str
+) -> None:
+    study = study_in(tmp_path, release, scorers)
+    mistyped = replace(recipe, own={"neti+": {"typo": 1}})
+    with pytest.raises(PdstError, match=r"typo|nope"):
+        draw_methods(study, mistyped, ["ti", wrong], 1)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_method_without_attractor_is_refused(command: Command) -> None:

@@ -93,8 +93,9 @@ Steps = Annotated[
 ModelArg = Annotated[
     list[str] | None,
     typer.Option(
-        help="`key=value` for every trained method (`batch=4`, `sampling_steps=20`), or "
-        "`method:key=value` for one (`neti+:contrast=0.2`). Repeat for more.",
+        help="`key=value` for every trained method (`batch=4`), or `method:key=value` for one "
+        "(`neti+:contrast=0.2`). What says how to draw (`sampling_steps=20`) holds for the class "
+        "noun, too. Repeat for more.",
         rich_help_panel=_WHAT,
     ),
 ]
@@ -137,6 +138,22 @@ AsJson = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars.", rich_help_panel=_HOW)]
 
+Rescore = Annotated[
+    bool,
+    typer.Option(
+        "--rescore",
+        help="Score images of an earlier call with other --clip or --dino than that had.",
+        rich_help_panel=_HOW,
+    ),
+]
+AcceptChangedCode = Annotated[
+    bool,
+    typer.Option(
+        "--accept-changed-code",
+        help="Go on although a method's source file has changed since an earlier call.",
+        rich_help_panel=_HOW,
+    ),
+]
 SubjectsPerBatch = Annotated[
     int,
     typer.Option(
@@ -171,6 +188,8 @@ class Shared:
     dino: Dino = None
     device: Device = "auto"
     out: Out = None
+    rescore: Rescore = False
+    accept_changed_code: AcceptChangedCode = False
     as_json: AsJson = False
     quiet: Quiet = False
 
@@ -198,21 +217,21 @@ class Shared:
                 "it out, or leave the runs out."
             )
 
-    @property
-    def recipe(self) -> Recipe:
+    def recipe(self, *methods: str, **fixed: str) -> Recipe:
         """How methods are made.
 
+        Args:
+            methods: that the experiment draws with.
+            fixed: arguments that the experiment sets itself, and why.
+
         Raises:
-            GeneratorError: as `parse_recipe`.
-            SettingsError: if one training seed would be trained several times.
+            PdstError: as `parse_recipe`; if one training seed would be trained several times.
         """
-        for pair in self.model_arg or []:
-            if self.seeds > 1 and pair.partition("=")[0].rpartition(":")[2] == "seed":
-                raise SettingsError(
-                    f"--model-arg {pair} beside --seeds {self.seeds}: one training seed would be "
-                    "trained several times. Leave out one of them."
-                )
-        return parse_recipe(self.base, self.steps, self.model_arg or [])
+        if self.seeds > 1:
+            fixed["seed"] = f"--seeds {self.seeds} would train one seed several times"
+        return parse_recipe(
+            self.base, self.steps, self.model_arg or [], methods=methods, fixed=fixed
+        )
 
 
 def with_shared(*, without: Sequence[str] = (), **defaults: object) -> Callable[[Command], Command]:
@@ -306,6 +325,8 @@ def _study(shared: Shared, name: str, bars: Bars) -> Study:
             embed=EmbedOptions(
                 batch=32 if where == "cpu" else 128, overlap=not where.startswith("cpu")
             ),
+            rescore=shared.rescore,
+            accept_changed_code=shared.accept_changed_code,
         ),
         progress=bars,
     )

@@ -133,7 +133,8 @@ def bias(
         from pdst.experiments.trajectory import trajectories
 
         at = numbers("--steps", steps)
-        trainings = trajectories(study, shared.recipe, method, at, shared.seeds)
+        recipe = shared.recipe(method, steps="the last of --steps is the training's length")
+        trainings = trajectories(study, recipe, method, at, shared.seeds)
         results = measure_bias(study, trainings, at)
         return results, {"figure": bias_figure(results.data, str(results.summary["method"]))}
 
@@ -166,13 +167,12 @@ def methods(
             shared.require_usual()
         write_and_tell(shared, "methods", lambda _: compared([open_run(one) for one in runs]))
         return
-    experiment_with(
-        shared,
-        "methods",
-        lambda study: compared(
-            draw_methods(study, shared.recipe, listed("--methods", names), shared.seeds)
-        ),
-    )
+
+    def measure(study: Study) -> Drawn:
+        chosen = listed("--methods", names)
+        return compared(draw_methods(study, shared.recipe(*chosen), chosen, shared.seeds))
+
+    experiment_with(shared, "methods", measure)
 
 
 @experiment.command(epilog=CODES)
@@ -191,13 +191,13 @@ def weighting(
         from pdst.experiments.weighting_figure import functions_figure, weighting_figure
 
         require_attractor(method)
+        recipe = shared.recipe(method, schedule="--schedules names the functions")
 
         def make(schedule: str, seed: int) -> LoadedGenerator:
-            kept = study.checkpoints(f"{schedule}-seed-{seed}")
-            return shared.recipe.make(
+            return recipe.make(
                 method,
                 benchmark=study.benchmark,
-                checkpoints=kept,
+                checkpoints=study.checkpoints(f"{schedule}-seed-{seed}"),
                 seed=seed,
                 schedule=schedule,
             )
@@ -229,9 +229,10 @@ def attractor(
         from pdst.experiments.attractor_figure import attractor_figure, attractor_pictures
 
         require_attractor(method)
+        recipe = shared.recipe(method)
 
         def make(seed: int) -> LoadedGenerator:
-            return shared.recipe.make(
+            return recipe.make(
                 method,
                 benchmark=study.benchmark,
                 checkpoints=study.checkpoints(f"seed-{seed}"),
@@ -290,7 +291,8 @@ def grid(
 
     def measure(study: Study) -> Drawn:
         own = grid_study(study, plan)
-        drawn = draw_methods(own, shared.recipe, listed("--methods", names), 1)
+        chosen = listed("--methods", names)
+        drawn = draw_methods(own, shared.recipe(*chosen), chosen, 1)
         return shown(drawn, own.benchmark)
 
     if runs:
@@ -309,7 +311,7 @@ def grid(
 @with_shared(
     without=[
         *("base", "protocol", "limit", "seeds", "steps", "subjects_per_batch", "model_arg"),
-        *("clip", "dino", "device"),
+        *("clip", "dino", "device", "rescore", "accept_changed_code"),
     ],
     subjects="all",
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pdst.digest import Json
-from pdst.errors import SettingsError
+from pdst.errors import SettingsError, unknown_name
 from pdst.experiments.study import Study
 from pdst.loading import LoadedGenerator, load_generator, parse_arguments
 from pdst.methods.names import TRAINED
@@ -16,7 +16,21 @@ from pdst.types import Benchmark
 WITH_BASE = ("class-noun",)
 """Methods that are not trained and draw with a base model."""
 
+SAMPLED_WITH: Mapping[str, str] = {
+    "sampling_steps": "steps",
+    "images_per_pass": "batch",
+    **{name: name for name in ("guidance", "resolution", "device", "dtype")},
+}
+"""Arguments of trained methods that say how to draw, and what those in WITH_BASE call them: given
+for all methods, they hold for these too, or methods would be compared that draw differently."""
+
 WITH_ATTRACTOR = ("ti+", "neti+")
+
+FIXED: Mapping[str, str] = {
+    "base": "all methods have one base model: --base",
+    "checkpoints": "they lie in the experiment's folder: --out",
+}
+"""Arguments that no method is given by hand, and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +40,8 @@ class Recipe:
     Attributes:
         base: the base model of all that have one.
         steps: of training; None: each method's own.
-        common: arguments of every trained method.
-        own: method -> arguments of it alone.
+        common: arguments of every trained method; of those in WITH_BASE as far as SAMPLED_WITH.
+        own: method -> arguments of it alone; before `common` and `steps`.
     """
 
     base: str = "miniature"
@@ -60,7 +74,10 @@ class Recipe:
         own = dict(self.own.get(method, {}))
         if method not in TRAINED:
             if method in WITH_BASE:
-                own = {"base": self.base, **own}
+                drawn = {
+                    SAMPLED_WITH[one]: v for one, v in self.common.items() if one in SAMPLED_WITH
+                }
+                own = {"base": self.base, **drawn, **own}
             return load_generator(method, own, benchmark=benchmark)
         given: dict[str, Json] = {"base": self.base}
         if self.steps is not None:
@@ -78,9 +95,15 @@ class Recipe:
 def draw_methods(study: Study, recipe: Recipe, names: Sequence[str], seeds: int) -> list[Run]:
     """Draw and score methods, those that are trained once a training seed.
 
+    Each is built once before the first one is trained: a name or argument that is wrong is found in
+    seconds, not after hours.
+
     Raises:
         GeneratorError: if there is no such method, or it cannot learn or draw a subject.
+        PdstError: as the methods, if an argument cannot work.
     """
+    for name in names[1:]:  # the first one is built at once
+        recipe.make(name, benchmark=study.benchmark)
     runs = []
     for name in names:
         safe = re.sub(r"[^A-Za-z0-9._+-]+", "_", name)
@@ -108,23 +131,51 @@ def require_attractor(method: str) -> None:
         )
 
 
-def parse_recipe(base: str, steps: int | None, pairs: Sequence[str]) -> Recipe:
+def parse_recipe(
+    base: str,
+    steps: int | None,
+    pairs: Sequence[str],
+    *,
+    methods: Sequence[str],
+    fixed: Mapping[str, str] = {},
+) -> Recipe:
     """Read `key=value` (every trained method) and `method:key=value` (one).
+
+    Args:
+        base: as in `Recipe`.
+        steps: as in `Recipe`.
+        pairs: as given.
+        methods: that the experiment draws with.
+        fixed: arguments that the experiment sets itself, and why, besides FIXED.
 
     Raises:
         GeneratorError: as `parse_arguments`.
+        SettingsError: if a pair is for a method that is not drawn, or would be overridden.
     """
     common: list[str] = []
     own: dict[str, list[str]] = {}
     for pair in pairs:
-        head, colon, rest = pair.partition(":")
-        if colon and "=" not in head:
-            own.setdefault(head, []).append(rest)
-        else:
+        head, equals, value = pair.partition("=")
+        method, colon, key = head.rpartition(":")
+        for name, reason in {**FIXED, **fixed}.items():
+            if key == name:
+                raise SettingsError(f"--model-arg {pair}: {reason}. Leave it out.")
+        if not colon:
             common.append(pair)
+        elif method in methods:
+            own.setdefault(method, []).append(f"{key}{equals}{value}")
+        else:
+            raise SettingsError(
+                f"--model-arg {pair}: " + unknown_name("method of this experiment", method, methods)
+            )
+    shared = parse_arguments(common)
+    if steps is not None and "steps" in shared:
+        raise SettingsError(
+            f"--steps is {steps}, and --model-arg steps={shared['steps']}. Give one of them."
+        )
     return Recipe(
         base=base,
         steps=steps,
-        common=parse_arguments(common),
+        common=shared,
         own={method: parse_arguments(mine) for method, mine in own.items()},
     )
