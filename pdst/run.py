@@ -114,7 +114,10 @@ class Run:
         """
         path = self.images_path(f"{subject_id}/{image_id}")
         if not path.exists():
-            raise StoreError(f"{path} does not exist: {subject_id}/{image_id} was not drawn.")
+            raise StoreError(
+                f"{path} does not exist: {subject_id}/{image_id} was not drawn, or its images were "
+                "not kept."
+            )
         return [drawn_of(row) for group in read_groups(path) for row in group.to_pylist()]
 
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from pdst.cli.experiment_options import Shared
 from pdst.cli.reading import reading
 from pdst.errors import ComparisonError, SettingsError
-from pdst.experiments.entries import Entry, entries_of, paired_runs, short, with_plus
+from pdst.experiments.entries import Entry, entries_of, pairing, short, with_plus
 from pdst.experiments.figures import new_figure, require_matplotlib, save_figure, style
 from pdst.experiments.methods import methods
 from pdst.experiments.methods_figure import LEAST, MOST, area, methods_figure
@@ -84,8 +84,11 @@ def test_what_the_plus_pipeline_adds_is_found_exactly(runs: list[Run]) -> None:
             assert row["value"]["interval"]["low"] == pytest.approx(0.03)
             assert row["value"]["p_value"] == pytest.approx(2 / 2**6)
     assert len(found.data) == 4 * 2 * len(SUBJECTS)
-    assert "The paper's claim (Fig. 5) is reproduced here" in found.finding
-    assert "NeTI is above TI, the next, in DINO: yes" in found.finding
+    said = "The paper's claim (Fig. 5, what the + pipeline adds) is reproduced here"
+    assert said in found.finding
+    assert "protocol paper: 4 methods, 2 training seeds each." in found.finding
+    assert "The paper's claim (Fig. 5, NeTI leads the others) is reproduced here" in found.finding
+    assert "NeTI is above TI, the best of the others without +, in DINO: yes" in found.finding
     assert "TI+ is above TI in CLIP-T: yes" in found.finding
     json.dumps(found.summary, allow_nan=False)
 
@@ -126,15 +129,60 @@ def test_pairs_are_of_one_training_seed_in_whatever_order_runs_are_given(tmp_pat
     first, second = (
         Entry(name="", method="", runs=tuple(one)) for one in (plus[:1] + plus[2:], base)
     )
-    assert paired_runs(first, second) == ([plus[0], plus[2]], [base[2], base[1]])
+    paired = pairing(first, second)
+    assert (paired.first, paired.second) == ((plus[0], plus[2]), (base[2], base[1]))
+    assert paired.unpaired == (base[0],)
+    assert paired.told("A", "B") == (
+        "A and B were not trained with the same seeds: 0 beside none, left out."
+    )
     found = methods([*base, plus[2], plus[0]]).summary["differences"]
     for one in found["TI+ − TI"]:  # type: ignore[index, call-overload]
         low, high = one["value"]["interval"].values()
         assert high - low < 1e-6
     # A seed that only one of them has is better than none.
-    ours, theirs = paired_runs(Entry(name="", method="", runs=tuple(plus)), second)
-    assert ours == [plus[0], plus[2], plus[1]]
-    assert theirs == [base[2], base[1], base[0]]
+    paired = pairing(Entry(name="", method="", runs=tuple(plus)), second)
+    assert paired.first == (plus[0], plus[2], plus[1])
+    assert paired.second == (base[2], base[1], base[0])
+    assert "TI+ and TI were not trained with the same seeds: training seeds 3 beside 0." in (
+        methods([*base, *plus]).finding
+    )
+    assert "not trained with the same" not in methods([*base[1:], plus[0], plus[2]]).finding
+
+
+def test_means_are_over_the_cases_that_all_runs_have(tmp_path: Path) -> None:
+    whole = made(tmp_path, "TI (x)", shift=0.0)
+    few = made_run(
+        tmp_path / "few",
+        made_scores(made_cases(SUBJECTS[2:]), seed=0, shift=0.01),
+        learned("NeTI (x)", 0),
+    )
+    found = methods([whole, few])
+    assert found.data.groupby("method")["subject_id"].unique().map(list).tolist() == [
+        SUBJECTS[2:],
+        SUBJECTS[2:],
+    ]
+    means = found.summary["means"]["dino"]  # type: ignore[index,call-overload]
+    alone = whole.scores().query("subject_id in @SUBJECTS[2:]")["dino"].mean()
+    assert means["TI (x)"]["value"] == pytest.approx(alone)
+    assert (
+        "Means are over the 32 cases that all runs have (others left out: TI(x)-0 16), differences "
+        "over those that both have." in found.finding
+    )
+    other = made_run(tmp_path / "other", made_scores(made_cases(["gnu"])), learned("NeTI (x)", 0))
+    with pytest.raises(ComparisonError, match="No case is in all of"):
+        methods([whole, other])
+
+
+def test_missing_images_are_told(tmp_path: Path) -> None:
+    scores = made_scores(made_cases(SUBJECTS), seed=0, shift=0.0)
+    lost = scores.index < 5
+    scores.loc[lost, "reason"] = "raised: no luck"
+    scores.loc[lost, ["clip_t", "clip_i", "dino", "clip_i_train", "dino_train"]] = None
+    runs = [
+        made_run(tmp_path / "ti", scores, learned("TI (x)", 0)),
+        made(tmp_path, "NeTI (x)", shift=0.0),
+    ]
+    assert "5 of 96 images are missing (TI 5)." in methods(runs).finding
 
 
 def test_methods_of_one_name_stay_apart_and_each_has_its_pair(tmp_path: Path) -> None:
@@ -311,18 +359,27 @@ def weighted(levels: dict[str, float], seeds: int = 2) -> pd.DataFrame:
     )
 
 
-def test_the_papers_best_functions_are_held_against_all_others() -> None:
-    data = weighted({"zero": 0.5, "one": 0.4, "sigmoid": 0.6, "cosine": 0.7})
-    found = contrast(data, "dino")
+def test_each_of_the_papers_best_functions_is_held_against_all_others() -> None:
+    data = weighted({"zero": 0.5, "one": 0.4, "exponential": 0.45, "sigmoid": 0.44, "cosine": 0.7})
+    found = contrast(data, "cosine", "dino")
     assert found is not None
-    assert found.value == pytest.approx(0.65 - 0.45)
+    assert found.value == pytest.approx(0.7 - 0.45)
     assert found.interval is not None
-    assert found.interval.low == pytest.approx(0.2)
-    claims = weighting_claims(data, {})
-    assert [claim.holds for claim in claims] == [True] * 3
-    worse = weighting_claims(weighted({"zero": 0.9, "sigmoid": 0.6, "cosine": 0.7}), {})
-    assert [claim.holds for claim in worse] == [False] * 3
-    assert contrast(weighted({"zero": 0.5, "cosine": 0.7}), "dino") is None
+    assert found.interval.low == pytest.approx(0.25)
+    claims = {claim.says: claim.holds for claim in weighting_claims(data, {})}
+    assert claims["cosine is above the mean of the others in DINO"] is True
+    assert claims["sigmoid is above the mean of the others in DINO"] is False, "cosine hid it"
+    assert claims["one is below zero in DINO"] is None, "nothing was handed to it"
+
+
+def test_a_claim_about_a_function_that_was_not_drawn_is_undecided() -> None:
+    claims = {
+        claim.says: claim.holds
+        for claim in weighting_claims(weighted({"zero": 0.9, "linear": 0.5, "cosine": 0.7}), {})
+    }
+    assert claims["sigmoid is above the mean of the others in DINO (not drawn)"] is None
+    assert claims["exponential is below zero in CLIP-T (not drawn)"] is None
+    assert claims["cosine is above the mean of the others in CLIP-I"] is None, "level: .7 and .7"
 
 
 def test_the_spread_over_training_seeds_is_a_standard_deviation() -> None:

@@ -71,8 +71,8 @@ def attractor(
         study: where; its benchmark's training photos need masks. Its protocol gives the sampling.
         make: the method.
         seeds: of training.
-        images: of each word, subject and training seed, at least 1; rounded up to a multiple of
-            the subject's training photos.
+        images: of each word, subject and training seed, at least 1; so many or a few more, as all
+            of a subject's training photos have as many.
 
     Raises:
         DatasetError: if a training photo has no mask.
@@ -107,7 +107,7 @@ def attractor(
 
 def _settings(study: Study, derived: Benchmark, images: int) -> Settings:
     """So many images of each subject: spread over its backgrounds, whose captions are all one."""
-    photos = max(len(derived.test_photos(one.subject_id)) for one in derived.subjects)
+    photos = min(len(derived.test_photos(one.subject_id)) for one in derived.subjects)
     protocol = Protocol(
         name="attractor",
         captions_per_photo=1,

@@ -1,7 +1,7 @@
 """In: finished runs. Out: methods, each with its training seeds, and which is the + of which."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -39,7 +39,13 @@ class PlusPair:
 
     def differences(self, metrics: Sequence[str]) -> tuple[Difference, ...]:
         """Plus minus base, training seed by training seed, as far as both have them."""
-        return differences(*paired_runs(self.plus, self.base), metrics)
+        found = self.pairing
+        return differences(found.first, found.second, metrics)
+
+    @property
+    def pairing(self) -> "Pairing":
+        """Their runs, side by side."""
+        return pairing(self.plus, self.base)
 
 
 def entries_of(runs: Sequence[Run]) -> tuple[Entry, ...]:
@@ -77,8 +83,39 @@ def entries_of(runs: Sequence[Run]) -> tuple[Entry, ...]:
     )
 
 
-def paired_runs(first: Entry, second: Entry) -> tuple[list[Run], list[Run]]:
-    """As many runs of two methods: those of one training seed side by side, then the others."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairing:
+    """Runs of two methods, side by side.
+
+    Attributes:
+        first, second: as many of both: those of one training seed, then the others in order.
+        apart: the pairs whose training seeds differ.
+        unpaired: runs of either that are in no pair.
+    """
+
+    first: tuple[Run, ...]
+    second: tuple[Run, ...]
+    apart: tuple[tuple[Run, Run], ...]
+    unpaired: tuple[Run, ...]
+
+    def told(self, first: str, second: str) -> str:
+        """What a reader must know of it, by the methods' names; empty if all seeds meet."""
+        parts = []
+        if self.apart:
+            listed = ", ".join(
+                f"{seed_of(one)} beside {seed_of(other)}" for one, other in self.apart
+            )
+            parts.append(f"training seeds {listed}")
+        if self.unpaired:
+            seeds = ", ".join(str(seed_of(run)) for run in self.unpaired)
+            parts.append(f"{seeds} beside none, left out")
+        if not parts:
+            return ""
+        return f"{first} and {second} were not trained with the same seeds: {'; '.join(parts)}."
+
+
+def pairing(first: Entry, second: Entry) -> Pairing:
+    """Put the runs of two methods side by side, those of one training seed first."""
     ours, theirs = list(first.runs), list(second.runs)
     pairs = []
     for run in first.runs:
@@ -87,8 +124,14 @@ def paired_runs(first: Entry, second: Entry) -> tuple[list[Run], list[Run]]:
             ours.remove(run)
             theirs.remove(same)
             pairs.append((run, same))
-    pairs += zip(ours, theirs, strict=False)
-    return [run for run, _ in pairs], [other for _, other in pairs]
+    apart = tuple(zip(ours, theirs, strict=False))
+    pairs += apart
+    return Pairing(
+        first=tuple(run for run, _ in pairs),
+        second=tuple(other for _, other in pairs),
+        apart=apart,
+        unpaired=(*ours[len(apart) :], *theirs[len(apart) :]),
+    )
 
 
 def seed_of(run: Run) -> Json:
@@ -98,14 +141,23 @@ def seed_of(run: Run) -> Json:
     return training.get("seed") if isinstance(training, dict) else None
 
 
-def entry_rows(entries: Sequence[Entry]) -> pd.DataFrame:
+def entry_rows(entries: Sequence[Entry], cases: Collection[str] | None = None) -> pd.DataFrame:
     """A row a method, training seed and subject; see `pdst.experiments.tables.subject_rows`.
 
     Where a run does not tell its seed, its place among the method's runs stands for it.
+
+    Args:
+        entries: whose.
+        cases: keys of those that count; None: each run's own.
     """
     return pd.concat(
         [
-            subject_rows(run, method=entry.name, seed=seed if isinstance(seed, int) else place)
+            subject_rows(
+                run,
+                cases=cases,
+                method=entry.name,
+                seed=seed if isinstance(seed, int) else place,
+            )
             for entry in entries
             for place, run in enumerate(entry.runs)
             for seed in [seed_of(run)]
@@ -126,11 +178,26 @@ def plus_pairs(entries: Sequence[Entry]) -> tuple[PlusPair, ...]:
 
 def labels(entries: Sequence[Entry]) -> dict[str, str]:
     """From a method's name to what a sentence calls it: short where that is one method's alone."""
-    counts = Counter(short(entry.name) for entry in entries)
-    return {
-        entry.name: short(entry.name) if counts[short(entry.name)] == 1 else entry.name
-        for entry in entries
-    }
+    return short_names([entry.name for entry in entries])
+
+
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """The same for names alone.
+
+    >>> short_names(["TI (miniature)", "NeTI (miniature)", "NeTI (sd15)"])
+    {'TI (miniature)': 'TI', 'NeTI (miniature)': 'NeTI (miniature)', 'NeTI (sd15)': 'NeTI (sd15)'}
+    """
+    counts = Counter(short(name) for name in names)
+    return {name: short(name) if counts[short(name)] == 1 else name for name in names}
+
+
+def undistinguished(name: str) -> str:
+    """A method's name without what sets it apart from another of that name.
+
+    >>> undistinguished("TI (miniature) [seed-0]"), undistinguished("TI (miniature)")
+    ('TI (miniature)', 'TI (miniature)')
+    """
+    return name.partition(" [")[0]
 
 
 def with_plus(name: str) -> str:

@@ -4,7 +4,7 @@ Means over subjects with intervals; what the + pipeline adds, on the same cases;
 the methods without it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import cast
 
@@ -17,13 +17,27 @@ from pdst.experiments.entries import (
     entries_of,
     entry_rows,
     labels,
-    paired_runs,
+    pairing,
     plus_pairs,
     short,
 )
-from pdst.experiments.findings import Claim, is_above, sentences, setting_sentence, verdict
+from pdst.experiments.findings import (
+    Claim,
+    is_above,
+    plural,
+    sentences,
+    setting_sentence,
+    verdict,
+)
 from pdst.experiments.results import Results
-from pdst.experiments.tables import Difference, differences, estimate_text, over_subjects
+from pdst.experiments.tables import (
+    Difference,
+    common_cases,
+    differences,
+    estimate_text,
+    missing_sentence,
+    over_subjects,
+)
 from pdst.report.rows import metric_title
 from pdst.report.table import p_text
 from pdst.run import Run
@@ -41,26 +55,37 @@ FLOOR = "Class noun"
 def methods(runs: Sequence[Run]) -> Results:
     """Compare methods.
 
+    Means are over the cases that all runs have; a difference is over those that its two runs have.
+
     Args:
         runs: finished runs of one key; several of one method are its training seeds.
 
     Raises:
-        ComparisonError: if two runs' numbers do not mean the same thing.
+        ComparisonError: if two runs' numbers do not mean the same thing, or no case is in all.
     """
     entries = entries_of(runs)
-    data = entry_rows(entries)
+    cases = common_cases(runs)
+    data = entry_rows(entries, cases)
     called = labels(entries)
     apart = {
         f"{called[pair.plus.name]} − {called[pair.base.name]}": pair.differences(SHOWN)
         for pair in plus_pairs(entries)
     }
-    claims = [*_plus_claims(apart), *_leader_claims(entries, data)]
+    plus, leads = _plus_claims(apart), _leader_claims(entries, data)
     above = _above_floor(entries)
     return Results(
         experiment="methods",
         data=data,
-        summary=_summary(data, apart | above, claims),
-        finding=_finding(entries, data, apart, claims),
+        summary=_summary(data, apart | above, [*plus, *leads]),
+        finding=sentences(
+            [
+                _looked_at(entries, data),
+                _left_out(runs, cases),
+                missing_sentence(data.assign(method=data["method"].map(called)), "method"),
+                *_said(entries, data, apart),
+                *_verdicts(plus, leads, data["subject_id"].nunique()),
+            ]
+        ),
         table=_table(data, apart | above),
     )
 
@@ -90,23 +115,32 @@ def _plus_claims(apart: dict[str, tuple[Difference, ...]]) -> list[Claim]:
 
 
 def _leader_claims(entries: Sequence[Entry], data: pd.DataFrame) -> list[Claim]:
-    """NeTI beside the best of the other learned methods without +, metric by metric."""
+    """NeTI beside the best of the other learned methods without +, by base model and metric."""
     plus = {pair.plus.name for pair in plus_pairs(entries)}
-    base = [entry for entry in entries if entry.name not in plus and _learns(entry)]
-    leader = next((entry for entry in base if short(entry.name) == LEADER), None)
-    others = {entry.name: entry for entry in base if entry is not leader}
-    if leader is None or not others:
-        return []
+    learned = [entry for entry in entries if entry.name not in plus and _learns(entry)]
+    called = labels(entries)
     claims = []
-    for metric in SHOWN:
-        means = {name: one for name, one in method_means(data, metric).items() if name in others}
-        ranked = ordered(means)
-        if not ranked:  # not one image of theirs was scored
+    for base in dict.fromkeys(_base(entry) for entry in learned):
+        own = [entry for entry in learned if _base(entry) == base]
+        leaders = [entry for entry in own if short(entry.method) == LEADER]
+        others = {entry.name: entry for entry in own if entry not in leaders}
+        if len(leaders) != 1:  # of several, who is to lead?
             continue
-        best = others[ranked[0][0]]
-        found = differences(*paired_runs(leader, best), [metric])
-        says = f"{LEADER} is above {short(best.name)}, the next, in {metric_title(metric)}"
-        claims.append(Claim(says=says, holds=is_above(found[0].value) if found else None))
+        for metric in SHOWN:
+            means = {
+                name: one for name, one in method_means(data, metric).items() if name in others
+            }
+            ranked = ordered(means)
+            if not ranked:  # not one image of theirs was scored
+                continue
+            best = others[ranked[0][0]]
+            paired = pairing(leaders[0], best)
+            found = differences(paired.first, paired.second, [metric])
+            says = (
+                f"{called[leaders[0].name]} is above {called[best.name]}, the best of the others "
+                f"without +, in {metric_title(metric)}"
+            )
+            claims.append(Claim(says=says, holds=is_above(found[0].value) if found else None))
     return claims
 
 
@@ -133,18 +167,34 @@ def _learns(entry: Entry) -> bool:
     return "training" in settings["generator"]["info"]["settings"]
 
 
-def _finding(
-    entries: Sequence[Entry],
-    data: pd.DataFrame,
-    apart: dict[str, tuple[Difference, ...]],
-    claims: Sequence[Claim],
-) -> str:
-    seeds = sorted({len(entry.runs) for entry in entries})
-    counts = " to ".join(str(count) for count in dict.fromkeys([seeds[0], seeds[-1]]))
-    what = f"{len(entries)} methods, {counts} training seed{'' if counts == '1' else 's'} each"
+def _looked_at(entries: Sequence[Entry], data: pd.DataFrame) -> str:
+    counts = sorted({len(entry.runs) for entry in entries if _learns(entry)})
+    what = plural(len(entries), "method")
+    if counts:
+        seeds = plural(counts[-1], "training seed")
+        what += f", {seeds}" if len(counts) == 1 else f", {counts[0]} to {seeds}"
+        what += " each" if all(map(_learns, entries)) else " each of those that learn"
     runs = [run for entry in entries for run in entry.runs]
-    parts = [setting_sentence(runs, data["subject_id"].nunique(), what)]
+    return setting_sentence(runs, data["subject_id"].nunique(), what)
+
+
+def _left_out(runs: Sequence[Run], cases: Collection[str]) -> str:
+    """That some runs have cases which others lack; empty if all have the same."""
+    more = {run.path.name: len(run.scores(["key"])) - len(cases) for run in runs}
+    listed = ", ".join(f"{name} {count}" for name, count in more.items() if count)
+    if not listed:
+        return ""
+    return (
+        f"Means are over the {plural(len(cases), 'case')} that all runs have (others left out: "
+        f"{listed}), differences over those that both have."
+    )
+
+
+def _said(
+    entries: Sequence[Entry], data: pd.DataFrame, apart: dict[str, tuple[Difference, ...]]
+) -> list[str]:
     called = labels(entries)
+    parts = []
     for metric in SHOWN:
         ranked = ordered(method_means(data, metric))
         listed = ", ".join(f"{called[name]} {estimate_text(one)}" for name, one in ranked)
@@ -155,12 +205,21 @@ def _finding(
             f"(p {p_text(one.value.p_value)})"
             for one in found
         )
-        parts.append(f"{name}, on the same cases: {listed}.")
-    if claims:
-        parts.append(verdict("Fig. 5", claims, data["subject_id"].nunique()))
+        parts.append(f"{name}, on the same cases: {listed or 'no case was scored in both'}.")
+    for pair in plus_pairs(entries):
+        parts.append(pair.pairing.told(called[pair.plus.name], called[pair.base.name]))
+    return parts
+
+
+def _verdicts(plus: Sequence[Claim], leads: Sequence[Claim], subjects: int) -> list[str]:
+    parts = []
+    if plus:
+        parts.append(verdict("Fig. 5, what the + pipeline adds", plus, subjects))
     else:
         parts.append("No pair with and without the + pipeline is there: nothing to test.")
-    return sentences(parts)
+    if leads:
+        parts.append(verdict(f"Fig. 5, {LEADER} leads the others", leads, subjects))
+    return parts
 
 
 def _summary(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from pdst.experiments.entries import short, with_plus
+from pdst.experiments.entries import short_names, undistinguished, with_plus
 from pdst.experiments.figures import DIM, LINE, colour, new_figure, style
 from pdst.experiments.methods import method_means
 from pdst.report.rows import number
@@ -97,8 +97,8 @@ def _draw(axes: "Axes", one: Bubble, ink: str, size: float) -> None:
 
 def _arrows(axes: "Axes", bubbles: Mapping[str, Bubble]) -> None:
     for name, one in bubbles.items():
-        other = bubbles.get(with_plus(name))
-        if other is not None:
+        grown = with_plus(undistinguished(name))
+        for other in (bubbles[its] for its in bubbles if undistinguished(its) == grown):
             axes.annotate(
                 "",
                 (other.x, other.y),
@@ -111,8 +111,15 @@ def _arrows(axes: "Axes", bubbles: Mapping[str, Bubble]) -> None:
 def _legends(figure: "Figure", axes: "Axes", bubbles: Sequence[Bubble]) -> None:
     """Beside the plane, where no bubble can hide them: who is who, and what the areas mean."""
     prompts = [one.prompt for one in bubbles]
+    called = short_names([one.name for one in bubbles])
     names = [
-        axes.scatter([], [], s=60, color=colour(place), label=_label(one))
+        axes.scatter(
+            [],
+            [],
+            s=60,
+            color=colour(place),
+            label=f"{called[one.name]} (CLIP-T {number(one.prompt)})",
+        )
         for place, one in enumerate(bubbles)
     ]
     areas = [
@@ -128,7 +135,3 @@ def _legends(figure: "Figure", axes: "Axes", bubbles: Sequence[Bubble]) -> None:
         labelspacing=1.6,
         borderpad=1,
     )
-
-
-def _label(one: Bubble) -> str:
-    return f"{short(one.name)} (CLIP-T {number(one.prompt)})"

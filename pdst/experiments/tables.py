@@ -1,12 +1,13 @@
 """In: finished runs. Out: a row a subject, and what is said of many: means and differences."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from pdst.compare import compare
+from pdst.errors import ComparisonError
 from pdst.experiments.agreement import Apart, Estimate, estimate, estimate_apart
 from pdst.metrics import METRICS
 from pdst.report.rows import interval_text, number
@@ -22,11 +23,44 @@ class Difference:
     value: Apart
 
 
-def subject_rows(run: Run, **facts: str | int) -> pd.DataFrame:
+def common_cases(runs: Sequence[Run]) -> frozenset[str]:
+    """The keys of the cases that all runs planned, drawn or not.
+
+    Raises:
+        ComparisonError: if there is none.
+    """
+    planned = [set(run.scores(["key"])["key"]) for run in runs]
+    shared = frozenset(set.intersection(*planned))
+    if not shared:
+        raise ComparisonError(
+            f"No case is in all of {', '.join(str(run.path) for run in runs)}. Run all of them on "
+            "the same --subjects and --limit."
+        )
+    return shared
+
+
+def missing_sentence(data: pd.DataFrame, by: str) -> str:
+    """How many images are missing, and whose; empty if none is.
+
+    Args:
+        data: rows as of `subject_rows`.
+        by: the column that says whose.
+    """
+    lost = (data["expected"] - data["images"]).groupby(data[by], sort=False).sum()
+    if not lost.sum():
+        return ""
+    listed = ", ".join(f"{name} {count}" for name, count in lost.items() if count)
+    return f"{lost.sum()} of {data['expected'].sum()} images are missing ({listed})."
+
+
+def subject_rows(
+    run: Run, *, cases: Collection[str] | None = None, **facts: str | int
+) -> pd.DataFrame:
     """A run, a row a subject.
 
     Args:
         run: a finished one.
+        cases: keys of those that count; None: all.
         facts: columns to put in front, the same in every row ("step").
 
     Returns:
@@ -34,6 +68,8 @@ def subject_rows(run: Run, **facts: str | int) -> pd.DataFrame:
         `expected`. A mean without any value is null.
     """
     scores = run.scores()
+    if cases is not None:
+        scores = scores[scores["key"].isin(cases)].reset_index(drop=True)
     first = scores.drop_duplicates("subject_id").sort_values("subject_id")
     by_subject = scores.groupby("subject_id", sort=True)["reason"]
     columns: dict[str, object] = {

@@ -30,6 +30,7 @@ from pdst.experiments.tables import (
     Difference,
     differences,
     estimate_text,
+    missing_sentence,
     over_subjects,
     subject_rows,
 )
@@ -120,30 +121,46 @@ def seed_spread(data: pd.DataFrame, metric: str) -> dict[str, float | None]:
     return {str(name): None if np.isnan(one) else float(one) for name, one in spread.items()}
 
 
-def contrast(data: pd.DataFrame, metric: str) -> Apart | None:
-    """The mean of the paper's best functions minus the mean of all others; units are subjects."""
+def contrast(data: pd.DataFrame, name: str, metric: str) -> Apart | None:
+    """One of the paper's best functions minus the mean of all that are none; units are subjects.
+
+    Returns:
+        None if the function, or any other, was not drawn or not scored.
+    """
     means = data.pivot_table(index="subject_id", columns="schedule", values=metric, sort=True)
-    others = [name for name in means.columns if name not in BEST]
-    if not others or not set(BEST) <= set(means.columns):
+    others = [other for other in means.columns if other not in BEST]
+    if not others or name not in means.columns:
         return None
-    apart = (means[list(BEST)].mean(axis=1) - means[others].mean(axis=1)).dropna()
+    apart = (means[name] - means[others].mean(axis=1)).dropna()
     return estimate_apart([float(one) for one in apart]) if len(apart) else None
 
 
 def weighting_claims(data: pd.DataFrame, apart: dict[str, tuple[Difference, ...]]) -> list[Claim]:
-    """What the paper says of Fig. 7, as far as the functions are there."""
+    """What the paper says of Fig. 7; a claim about a function that was not drawn is undecided.
+
+    Args:
+        data: a row a function, training seed and subject.
+        apart: of each function, its differences to NONE.
+    """
+    drawn = set(data["schedule"])
     claims = []
     for metric in SHOWN:
-        found = contrast(data, metric)
-        if found is not None:
-            says = f"{' and '.join(BEST)} are above the others in {metric_title(metric)}"
-            claims.append(Claim(says=says, holds=is_above(found)))
+        for name in BEST:
+            says = f"{name} is above the mean of the others in {metric_title(metric)}"
+            holds = is_above(contrast(data, name, metric))
+            claims.append(_claim(says, holds, drawn=name in drawn))
     for name in WORSE:
-        for one in apart.get(name, ()):
-            above = is_above(one.value)
-            says = f"{name} is below {NONE} in {metric_title(one.metric)}"
-            claims.append(Claim(says=says, holds=None if above is None else not above))
+        found = {one.metric: is_above(one.value) for one in apart.get(name, ())}
+        for metric in SHOWN:
+            above = found.get(metric)
+            says = f"{name} is below {NONE} in {metric_title(metric)}"
+            holds = None if above is None else not above
+            claims.append(_claim(says, holds, drawn={name, NONE} <= drawn))
     return claims
+
+
+def _claim(says: str, holds: bool | None, *, drawn: bool) -> Claim:
+    return Claim(says=says if drawn else f"{says} (not drawn)", holds=holds)
 
 
 def _finding(
@@ -157,7 +174,10 @@ def _finding(
         f"{distinct_names(own[:1])[0]} with {len(runs)} functions for the weight of the "
         f"contrastive loss, {plural(data['seed'].nunique(), 'training seed')} each"
     )
-    parts = [setting_sentence(own, data["subject_id"].nunique(), what)]
+    parts = [
+        setting_sentence(own, data["subject_id"].nunique(), what),
+        missing_sentence(data, "schedule"),
+    ]
     for metric in SHOWN:
         ranked = ordered(schedule_means(data, metric))
         listed = ", ".join(f"{name} {estimate_text(one)}" for name, one in ranked)
@@ -171,8 +191,7 @@ def _finding(
             f"{metric_title(one.metric)} {estimate_text(one.value, signed=True)}" for one in found
         )
         parts.append(f"{name} minus {NONE}: {listed}.")
-    if claims:
-        parts.append(verdict("Fig. 7", claims, data["subject_id"].nunique()))
+    parts.append(verdict("Fig. 7", claims, data["subject_id"].nunique()))
     return sentences(parts)
 
 

@@ -178,6 +178,9 @@ def _finding(
     top = ", ".join(
         f"{word} ({count})" for word, count in zip(most["word"], most["count"], strict=True)
     )
+    shared = percent(int((shown["subjects"] > 1).sum()), len(shown))
+    several = len({caption.subject_id for caption in captions}) > 1
+    elsewhere = f"; {shared} with more than one subject" if several else ""
     parts = [
         f"{len(captions)} captions of {len({(c.subject_id, c.image_id) for c in captions})} "
         f"held-out photos of {benchmark.name} {benchmark.version}: {total} words, "
@@ -185,8 +188,7 @@ def _finding(
         f"A caption has {int(np.median(lengths))} words ({min(lengths)} to {max(lengths)}; median "
         "and range).",
         f"The most frequent words of the scene: {top}.",
-        f"{percent(once, len(shown))} of them occur once; "
-        f"{percent(int((shown['subjects'] > 1).sum()), len(shown))} with more than one subject.",
+        f"{percent(once, len(shown))} of them occur once{elsewhere}.",
         f"Two captions of one photo share {estimate_text(varied.shared)} of their words.",
         f"Repeated captions: {count_text(varied.repeated, len(captions))}.",
     ]
