@@ -27,7 +27,7 @@ from pdst.experiments.backgrounds import (
     subject_alone,
 )
 from pdst.experiments.bias import bias
-from pdst.experiments.grid import GridPlan, grid_study
+from pdst.experiments.grid_plan import GridPlan, grid_study
 from pdst.experiments.recipes import Recipe, draw_methods, parse_recipe
 from pdst.experiments.study import Study
 from pdst.experiments.trajectory import trajectories

@@ -279,8 +279,8 @@ def grid(
     Fig. 8: `--methods neti,neti+ --prompt fictional --images 8 --reference training`.
     """
     from pdst.experiments.grid import grid as put_side_by_side
-    from pdst.experiments.grid import grid_plan, grid_study
     from pdst.experiments.grid_figure import grid_figure
+    from pdst.experiments.grid_plan import grid_plan, grid_study
 
     with failing_well():
         plan = grid_plan(prompt or [], captions, images, reference, of_runs=bool(runs))

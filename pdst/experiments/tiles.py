@@ -50,7 +50,7 @@ def tiles_figure(rows: Sequence[TileRow], *, title: str = "") -> "Figure":
         for row, places in zip(rows, grid, strict=True):
             for axes in places:
                 axes.set_axis_off()
-            words = "\n".join(textwrap.wrap(row.text, 22)[:6])
+            words = "\n".join(textwrap.wrap(row.text, 22, max_lines=10, placeholder=" …"))
             places[0].text(0, 0.5, words, va="center", fontsize=7, transform=places[0].transAxes)
             for tile, axes in zip(row.tiles, places[1:], strict=False):
                 if tile.head:
