@@ -18,10 +18,14 @@ from pdst.encoders import load_clip, load_dino
 from pdst.encoders.spec import Embeddings
 from pdst.errors import GeneratorError, SettingsError
 from pdst.evaluate import Settings
-from pdst.experiments.bias import bias, bias_claims, by_step, measure_bias
+from pdst.experiments.bias import bias
 from pdst.experiments.bias_figure import bias_figure
+from pdst.experiments.bias_measures import bias_claims, by_step, measure_bias
+from pdst.experiments.bias_sentences import bias_sentences
+from pdst.experiments.recipes import Recipe
 from pdst.experiments.results import Results, write_results
 from pdst.experiments.study import Study
+from pdst.experiments.trajectory import trajectories
 from pdst.generator import CaseSampler, GeneratorInfo
 from pdst.images import decode_rgb
 from pdst.plan import PROTOCOLS
@@ -150,9 +154,11 @@ def test_a_memoriser_is_caught(memoriser: Results) -> None:
         assert one.apart.interval is not None
         assert one.apart.interval.low > 0
         assert one.test.value > 0.6
-    assert found.plateau is not None
-    assert found.plateau.step == 75
-    assert found.plateau.band.value < 0.25 * found.plateau.rise
+    assert found.course is not None
+    assert found.course.plateau is not None
+    assert found.course.plateau.step == 75
+    assert found.course.plateau.share.interval is not None
+    assert found.course.plateau.share.interval.high < 0.25
     assert [claim.holds for claim in bias_claims(found)] == [True, True, True]
     assert "The paper's claim (Fig. 1) is reproduced here" in memoriser.finding
 
@@ -177,6 +183,144 @@ def test_the_gap_and_the_nearest_photo_grow_as_it_memorises(
     theirs = measure_bias(honest.data, "dino").gaps[100]
     assert theirs is not None
     assert theirs.value < 0
+
+
+# What data decides
+
+
+def made(
+    train: Sequence[Sequence[float]],
+    test: Sequence[Sequence[float]] | None = None,
+    clip_t: Sequence[Sequence[float]] | None = None,
+) -> pd.DataFrame:
+    """Rows as of a run, a curve a subject; CLIP-I is DINO's. Where not given, all rise evenly."""
+    rows = []
+    for place, curve in enumerate(train):
+        steady = [0.1 * (step + 1) for step in range(len(curve))]
+        for step, value in enumerate(curve):
+            held_out = (test[place] if test else steady)[step]
+            row: dict[str, float | int | str] = {"seed": 0, "step": 10 * step, "clip_t": 0.0}
+            row |= {
+                "subject_id": f"s{place}",
+                "clip_t": (clip_t[place] if clip_t else steady)[step],
+            }
+            for metric in ("dino", "clip_i"):
+                row |= {metric: held_out, f"{metric}_train": value, f"{metric}_nearest": value}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def flat_claim(data: pd.DataFrame) -> bool | None:
+    claim = bias_claims(measure_bias(data, "dino"))[-1]
+    assert claim.says == "training DINO stays flat after its plateau"
+    return claim.holds
+
+
+def told(data: pd.DataFrame) -> str:
+    found = [measure_bias(data, "dino"), measure_bias(data, "clip")]
+    return " ".join(bias_sentences(found, data["subject_id"].nunique()))
+
+
+LEARNS = [0.1, 0.5, 0.5, 0.5]
+
+
+def test_flat_is_decided_by_the_interval_not_by_the_mean() -> None:
+    assert flat_claim(made([LEARNS] * 6)) is True
+    # The mean stays where it is, because three rise on and three fall.
+    torn = made([[0.1, 0.5, 0.5, 0.5 + way] for way in (0.3, -0.3) * 3])
+    assert flat_claim(torn) is None
+    assert "flat: at most 25 %" in told(torn)
+
+
+def test_flat_takes_enough_subjects() -> None:
+    for few in (1, 2, 5):
+        assert flat_claim(made([LEARNS] * few)) is None
+        assert "Fewer than 6 subjects decide no difference." in told(made([LEARNS] * few))
+
+
+def test_a_curve_that_falls_after_its_top_is_not_flat() -> None:
+    falls = made([[0.1, 0.5, 0.5, 0.2 + 0.01 * place] for place in range(6)])
+    assert flat_claim(falls) is False
+    assert "training DINO stays flat after its plateau: no" in told(falls)
+
+
+def test_noise_about_a_flat_curve_is_not_taken_for_a_fall() -> None:
+    """The widest of many checkpoints is wide by chance, and in each resample anew."""
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        noisy = rng.normal([0.2, *[0.4] * 7], 0.05, (6, 8))
+        assert flat_claim(made(noisy.tolist())) is not False
+
+
+def test_what_does_not_rise_has_no_plateau_and_decides_nothing() -> None:
+    falling = made([[0.5, 0.4, 0.3, 0.1]] * 6)
+    assert flat_claim(falling) is None
+    assert "Training DINO does not rise: it is highest at step 0." in told(falling)
+    unsure = made([[0.3, 0.3 + way, 0.3 + way, 0.3 + way] for way in (0.2, -0.15) * 3])
+    assert flat_claim(unsure) is None
+    assert "Training DINO does not surely rise: at its highest, step 10, it is +0.025 [" in told(
+        unsure
+    )
+    # One subject of six leans the other way: the interval misses 0, the flipped signs do not.
+    rises = (0.05, 0.04, 0.03, 0.05, 0.04, -0.025)
+    leaning = made([[0.3, 0.3 + way, 0.3 + way, 0.1] for way in rises])
+    assert flat_claim(leaning) is None
+    assert "does not surely rise" in told(leaning)
+    assert "is at its plateau" not in told(falling) + told(unsure) + told(leaning)
+
+
+def test_a_plateau_of_fewer_subjects_says_so() -> None:
+    gone = made([LEARNS] * 6 + [[0.1, 0.9, float("nan"), 0.9]])
+    assert "Training DINO, of the 6 subjects with all checkpoints, rises by 0.400" in told(gone)
+    none = made([[0.1, float("nan"), 0.5, 0.5, 0.5]] * 6)
+    assert "No subject has DINO at all checkpoints: no plateau can be looked for." in told(none)
+    assert flat_claim(none) is None
+    # Five of six decide nothing, and the verdict says why.
+    five = told(made([LEARNS] * 5 + [[0.1, 0.9, float("nan"), 0.9]]))
+    assert "Fewer than 6 subjects decide no difference." in five
+
+
+def test_who_is_left_out_is_said_once_and_of_which_metric() -> None:
+    lost = [0.1, float("nan"), float("nan"), 0.5]
+    data = made([*[LEARNS] * 6, lost, LEARNS])
+    data.loc[(data["subject_id"] == "s7") & (data["step"] < 20), "clip_i"] = np.nan
+    said = told(data)
+    assert said.count("Left out") == 1
+    assert "Left out of correlations, with fewer than 3 checkpoints: s6, s7 (CLIP-I)." in said
+    nobody = told(made([lost] * 6))
+    assert "No subject has the 3 checkpoints that a correlation of DINO with CLIP-T" in nobody
+    assert "Left out" not in nobody
+
+
+def test_each_metric_has_its_own_claims_and_the_papers_decides() -> None:
+    data = made([LEARNS] * 6)
+    data["clip_i_train"] = [0.1, 0.5, 0.5, 0.1] * 6
+    said = told(data)
+    paper, ours = said.split("The paper's claim (Fig. 1) ")[1].split("CLIP-I, which Fig. 1")
+    assert "is reproduced here" in paper
+    assert "CLIP-I" not in paper
+    assert "does not show: held-out CLIP-I correlates with CLIP-T more than training" in ours
+    assert "training CLIP-I stays flat after its plateau: no" in ours
+
+
+def test_moving_less_against_the_prompt_is_told_to_be_no_moving_with_it() -> None:
+    """Both correlations are below 0; the held-out one is the higher one."""
+    down = [[0.4, 0.3, 0.2, 0.1]] * 6
+    test = [[0.1, 0.4, 0.1 + 0.01 * place, 0.4] for place in range(6)]
+    found = measure_bias(made([[0.1, 0.2, 0.3, 0.4]] * 6, test, down), "dino")
+    for one in found.together:
+        assert one.train.value < one.test.value < 0
+        assert one.apart.interval is not None
+        assert one.apart.interval.low > 0
+    assert [claim.holds for claim in bias_claims(found)[:2]] == [True, True]
+    (said,) = [one for one in bias_sentences([found], 6) if one.startswith("Held-out")]
+    assert said.startswith("Held-out DINO's own correlation is not surely above 0")
+
+
+def test_a_gap_over_fewer_subjects_says_so() -> None:
+    data = made([LEARNS] * 7)
+    data.loc[(data["subject_id"] == "s0") & (data["step"] == 30), "dino"] = np.nan
+    assert " to +0.100 [+0.100 to +0.100] (6 subjects);" in told(data)
 
 
 # The numbers are those of the runs
@@ -313,3 +457,27 @@ def test_a_subject_that_cannot_be_learned_stops_the_experiment_and_is_named(
             [lambda step: Failing(some, HONEST, step)],
             STEPS,
         )
+
+
+# Trainings
+
+
+def test_what_is_not_trained_is_refused_before_anything_is_drawn(
+    some: Benchmark, scorers: Encoders, tmp_path: Path
+) -> None:
+    study = study_in(tmp_path, some, scorers)
+    with pytest.raises(
+        SettingsError, match=r"copy-train.* has no training to look at\. Wanted one"
+    ):
+        trajectories(study, Recipe(), "copy-train", STEPS, 1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_second_last_step_is_refused(some: Benchmark, scorers: Encoders, tmp_path: Path) -> None:
+    study = study_in(tmp_path, some, scorers)
+    for recipe, said in (
+        (Recipe(common={"steps": 50}), "--model-arg steps=50: bias trains to the last of --steps."),
+        (Recipe(own={"ti": {"steps": 50}}), "--model-arg ti:steps=50: bias trains to the last of"),
+    ):
+        with pytest.raises(SettingsError, match=said):
+            trajectories(study, recipe, "ti", STEPS, 1)

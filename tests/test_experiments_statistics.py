@@ -10,7 +10,7 @@ from scipy import stats
 
 from pdst.errors import DatasetError, SettingsError
 from pdst.experiments.agreement import Apart, estimate, estimate_apart
-from pdst.experiments.curves import correlation, pearson, plateau, together
+from pdst.experiments.curves import SMALL, along, correlation, course, pearson, together
 from pdst.experiments.entries import entries_of, plus_pairs
 from pdst.experiments.findings import DECIDING, Claim, both, is_above, verdict
 from pdst.experiments.study import choose_subjects
@@ -106,38 +106,90 @@ def test_a_subject_with_too_few_checkpoints_is_left_out_by_name() -> None:
     assert together(lost, "pearson", prompt="text", train="train", test="test") is None
 
 
+def test_a_checkpoint_that_one_training_seed_lacks_is_no_mean_of_the_others() -> None:
+    one = curves({"a": {"train": [0.0, 0.2, 0.4, 0.6]}, "b": {"train": [0.0, 0.1, 0.2, 0.3]}})
+    other = one.assign(seed=1, train=one["train"] + 0.2)
+    lost = other.assign(
+        train=other["train"].mask((other["subject_id"] == "a") & (other["step"] == 10))
+    )
+    gone = other.drop(other.index[(other["subject_id"] == "a") & (other["step"] == 10)])
+    for second in (lost, gone):
+        found = along(pd.concat([one, second]), "train")
+        assert found.columns.tolist() == list(STEPS)
+        assert np.isnan(found.loc["a", 10]), "0.2, not the 0.3 of both seeds"
+        assert found.loc["a", [0, 20, 40]].tolist() == pytest.approx([0.1, 0.5, 0.7])
+        assert found.loc["b"].tolist() == pytest.approx([0.1, 0.2, 0.3, 0.4])
+
+
 # Plateaus
 
 
 def test_a_plateau_begins_where_nine_tenths_of_the_rise_are_made() -> None:
     rows = curves(
         {
-            "a": {"train": [0.1, 0.4, 0.62, 0.60], "test": [0.1, 0.5, 0.4, 0.2]},
-            "b": {"train": [0.1, 0.4, 0.58, 0.60], "test": [0.1, 0.5, 0.4, 0.2]},
+            "a": {"train": [0.1, 0.4, 0.64, 0.60], "test": [0.1, 0.5, 0.4, 0.2]},
+            "b": {"train": [0.1, 0.4, 0.60, 0.60], "test": [0.1, 0.5, 0.4, 0.2]},
         }
     )
-    found = plateau(rows, train="train", test="test")
+    found = course(rows, train="train", test="test")
     assert found is not None
-    assert found.step == 20  # 0.60 - 0.1 = 0.5 of 0.5; at step 10 it is 0.3
-    assert found.rise == pytest.approx(0.5)
-    assert found.band.value == pytest.approx(0.0)  # the mean curve: 0.60, 0.60
-    assert found.test_band.value == pytest.approx(0.2)
-    # Resampled, the mean curve is a's, b's or theirs: bands 0.02, 0.02 and 0.
-    assert found.band.interval == Interval(low=pytest.approx(0.0), high=pytest.approx(0.02))
+    assert (found.first, found.top, found.left_out) == (0, 20, ())
+    assert found.rise.value == pytest.approx(0.52)
+    assert found.rise.interval == Interval(low=pytest.approx(0.50), high=pytest.approx(0.54))
+    flat = found.plateau
+    assert flat is not None
+    assert (flat.step, flat.checkpoints) == (20, 2)  # at step 10, 0.3 of 0.52 are made
+    # From the highest, at 20, to the lowest, at 40: a falls by 0.04, b by nothing.
+    assert flat.band.value == pytest.approx(0.02)
+    assert flat.band.interval == Interval(low=pytest.approx(0.0), high=pytest.approx(0.04))
+    assert flat.test_band.value == pytest.approx(0.2)
+    assert flat.share.value == pytest.approx(0.02 / 0.52)
+    assert flat.share.interval is not None
+    # Resampled with the rise: a alone is 0.04 of 0.54, b alone 0 of 0.50.
+    assert flat.share.interval.high == pytest.approx(0.04 / 0.54)
+    assert flat.excess.value == pytest.approx(0.02 - SMALL * 0.52)
 
 
 def test_a_curve_that_still_rises_has_no_plateau() -> None:
     rows = curves({"a": {"train": [0.0, 0.1, 0.2, 0.3], "test": [0, 1, 1, 1]}})
-    assert plateau(rows, train="train", test="test") is None
-
-
-def test_a_curve_that_only_falls_is_at_its_plateau_from_the_start() -> None:
-    rows = curves({"a": {"train": [0.4, 0.3, 0.3, 0.1], "test": [0, 1, 1, 1]}})
-    found = plateau(rows, train="train", test="test")
+    found = course(rows, train="train", test="test")
     assert found is not None
-    assert (found.step, found.rise) == (0, 0.0)
-    assert found.band.value == pytest.approx(0.3)
-    assert found.band.interval is None  # one subject
+    assert found.rises
+    assert found.plateau is None
+
+
+def test_a_curve_that_does_not_surely_rise_has_no_plateau() -> None:
+    falling = curves({"a": {"train": [0.4, 0.3, 0.3, 0.1], "test": [0, 1, 1, 1]}})
+    found = course(falling, train="train", test="test")
+    assert found is not None
+    assert (found.top, found.rise.value, found.rises) == (0, 0.0, False)
+    assert found.plateau is None
+    apart = curves(
+        {
+            "a": {"train": [0.1, 0.3, 0.3, 0.3], "test": [0, 1, 1, 1]},
+            "b": {"train": [0.3, 0.2, 0.2, 0.2], "test": [0, 1, 1, 1]},
+        }
+    )
+    found = course(apart, train="train", test="test")
+    assert found is not None
+    assert found.rise.value == pytest.approx(0.05)  # +0.2 and -0.1
+    assert not found.rises
+    assert found.plateau is None
+
+
+def test_a_course_is_of_subjects_with_all_checkpoints() -> None:
+    rows = curves(
+        {
+            "a": {"train": [0.0, 0.4, 0.4, 0.4], "test": [0, 1, 1, 1]},
+            "b": {"train": [0.0, np.nan, 0.9, 0.9], "test": [0, 1, 1, 1]},
+            "c": {"train": [0.0, 0.9, 0.9, 0.9], "test": [0, 1, 1, np.nan]},
+        }
+    )
+    found = course(rows, train="train", test="test")
+    assert found is not None
+    assert found.left_out == ("b", "c")
+    assert (found.rise.units, found.rise.value) == (1, 0.4)
+    assert course(rows[rows["subject_id"] != "a"], train="train", test="test") is None
 
 
 # Rows and differences

@@ -263,9 +263,8 @@ def test_a_step_that_was_not_kept_and_other_settings_are_refused(
     (changed,) = trajectories(study, faster, "ti", (0, 2), 1)
     with pytest.raises(SettingsError, match=r"training\.rate"):
         changed(2).generator.personalize(subject)
-    (copying,) = trajectories(study, recipe, "copy-train", (0, 2), 1)
     with pytest.raises(SettingsError, match="has no training to look at"):
-        copying(2)
+        trajectories(study, recipe, "copy-train", (0, 2), 1)
 
 
 # Recipes

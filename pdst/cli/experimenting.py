@@ -133,8 +133,7 @@ def bias(
         from pdst.experiments.trajectory import trajectories
 
         at = numbers("--steps", steps)
-        recipe = shared.recipe(method, steps="the last of --steps is the training's length")
-        trainings = trajectories(study, recipe, method, at, shared.seeds)
+        trainings = trajectories(study, shared.recipe(method), method, at, shared.seeds)
         results = measure_bias(study, trainings, at)
         return results, {"figure": bias_figure(results.data, str(results.summary["method"]))}
 

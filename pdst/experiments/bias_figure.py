@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from pdst.experiments.bias import PROMPT, by_step
+from pdst.experiments.bias_measures import PROMPT, by_step
 from pdst.experiments.figures import DIM, colour, draw_curve, new_figure, style
 from pdst.experiments.likeness import FAMILIES, METRIC_OF
 from pdst.metrics import METRICS

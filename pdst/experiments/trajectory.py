@@ -39,18 +39,9 @@ class Trajectory:
     steps: tuple[int, ...]
 
     def at(self, step: int) -> LoadedGenerator:
-        """The method as it stands after so many steps.
-
-        Raises:
-            SettingsError: if the method does not train step by step.
-        """
-        method = self.loaded.generator
-        if not (hasattr(method, "learn") and hasattr(method, "sampler")):
-            raise SettingsError(
-                f"{self.loaded.spec} has no training to look at. Wanted one of "
-                f"{', '.join(TRAINED)}."
-            )
-        return replace(self.loaded, generator=AtStep(method, self.folder, self.steps, step))
+        """The method as it stands after so many steps."""
+        at_step = AtStep(self.loaded.generator, self.folder, self.steps, step)
+        return replace(self.loaded, generator=at_step)
 
 
 class AtStep:
@@ -104,11 +95,31 @@ def trajectories(
 
     Raises:
         GeneratorError: if there is no such method.
+        SettingsError: if the method is not trained, or the recipe too says how long.
     """
+    _refuse_own_length(recipe, method)
     own = replace(recipe, steps=max([*steps, 1]))
     found: list[Callable[[int], LoadedGenerator]] = []
     for seed in range(seeds):
         folder = study.checkpoints(f"seed-{seed}")
         loaded = own.make(method, benchmark=study.benchmark, checkpoints=folder, seed=seed)
+        if method not in TRAINED:
+            raise SettingsError(
+                f"{loaded.spec} has no training to look at. Wanted one of {', '.join(TRAINED)}."
+            )
         found.append(Trajectory(loaded=loaded, folder=folder, steps=tuple(steps)).at)
     return found
+
+
+def _refuse_own_length(recipe: Recipe, method: str) -> None:
+    """Refuse an argument that would take the place of the experiment's own last step.
+
+    Raises:
+        SettingsError: if there is one.
+    """
+    for head, arguments in (("", recipe.common), (f"{method}:", recipe.own.get(method, {}))):
+        if "steps" in arguments:
+            raise SettingsError(
+                f"--model-arg {head}steps={arguments['steps']}: bias trains to the last of "
+                "--steps. Leave it out."
+            )
