@@ -51,7 +51,7 @@ PRESETS: Mapping[str, Mapping[str, Fields]] = {
             **_SMALL_PRIOR,
             "steps": 80,
             "batch": 4,
-            "rate": 2e-3,
+            "rate": 5e-4,
             "clip": 1.0,
             "flip": True,
         },
