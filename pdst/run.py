@@ -116,7 +116,7 @@ class Run:
         if not path.exists():
             raise StoreError(
                 f"{path} does not exist: {subject_id}/{image_id} was not drawn, or its images were "
-                "not kept."
+                "not kept. Give a run folder that has its images."
             )
         return [drawn_of(row) for group in read_groups(path) for row in group.to_pylist()]
 

@@ -235,7 +235,7 @@ def test_flat_is_decided_by_the_interval_not_by_the_mean() -> None:
 def test_flat_takes_enough_subjects() -> None:
     for few in (1, 2, 5):
         assert flat_claim(made([LEARNS] * few)) is None
-        assert "Fewer than 6 subjects decide no difference." in told(made([LEARNS] * few))
+        assert "What fewer than 6 subjects say stays undecided." in told(made([LEARNS] * few))
 
 
 def test_a_curve_that_falls_after_its_top_is_not_flat() -> None:
@@ -277,7 +277,7 @@ def test_a_plateau_of_fewer_subjects_says_so() -> None:
     assert flat_claim(none) is None
     # Five of six decide nothing, and the verdict says why.
     five = told(made([LEARNS] * 5 + [[0.1, 0.9, float("nan"), 0.9]]))
-    assert "Fewer than 6 subjects decide no difference." in five
+    assert "What fewer than 6 subjects say stays undecided." in five
 
 
 def test_who_is_left_out_is_said_once_and_of_which_metric() -> None:

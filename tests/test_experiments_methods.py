@@ -1,7 +1,9 @@
 """`methods` on made runs whose answer is known, and how figures are written."""
 
 import json
+import re
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -165,12 +167,135 @@ def test_means_are_over_the_cases_that_all_runs_have(tmp_path: Path) -> None:
     alone = whole.scores().query("subject_id in @SUBJECTS[2:]")["dino"].mean()
     assert means["TI (x)"]["value"] == pytest.approx(alone)
     assert (
-        "Means are over the 32 cases that all runs have (others left out: TI(x)-0 16), differences "
+        "Means are over the 32 cases that all runs have (others left out: TI (x) 16), differences "
         "over those that both have." in found.finding
     )
     other = made_run(tmp_path / "other", made_scores(made_cases(["gnu"])), learned("NeTI (x)", 0))
     with pytest.raises(ComparisonError, match="No case is in all of"):
         methods([whole, other])
+
+
+def few_and_many(folder: Path, name: str, subjects: Sequence[str], **facts: float) -> Run:
+    """A run of some subjects, whose name says all else of it."""
+    scores = made_scores(made_cases(subjects), seed=0, shift=facts.get("shift", 0.0))
+    record = made_record(name=name) if name.startswith("Class") else learned(name, 0)
+    return made_run(folder / name, scores, record)
+
+
+def test_a_difference_over_more_subjects_than_the_means_says_so(tmp_path: Path) -> None:
+    runs = [
+        few_and_many(tmp_path, "Class noun (x)", SUBJECTS[:3]),
+        few_and_many(tmp_path, "TI (x)", SUBJECTS),
+        few_and_many(tmp_path, "TI+ (x)", SUBJECTS, shift=0.03),
+    ]
+    said = methods(runs).finding
+    assert said.startswith("3 subjects of made")
+    assert "DINO +0.030 [+0.030 to +0.030] (p 0.031, 6 subjects)" in said
+    assert "stays undecided" not in said
+
+
+def test_the_best_of_the_others_is_sought_among_all_that_learn_without_plus(
+    tmp_path: Path,
+) -> None:
+    runs = [
+        few_and_many(tmp_path, "Class noun (x)", SUBJECTS, shift=-0.1),
+        few_and_many(tmp_path, "NeTI (x)", SUBJECTS, shift=0.05),
+        few_and_many(tmp_path, "TI (x)", SUBJECTS),
+        few_and_many(tmp_path, "TI+ (x)", SUBJECTS, shift=0.2),
+        few_and_many(tmp_path, "Mine", SUBJECTS, shift=0.1),
+    ]
+    for shown in (runs, [*runs[:2], *runs[3:]]):  # TI+ is no other without +, with TI or not
+        found = methods(shown)
+        assert "NeTI is above Mine, the best of the others without +, in DINO: no" in found.finding
+        assert "NeTI − Mine, likewise: CLIP-T −0.050" in found.finding
+        assert "Mine − class noun" in found.summary["differences"]  # type: ignore[operator]
+
+
+def test_two_class_nouns_are_told_apart(tmp_path: Path) -> None:
+    def floor(folder: str, steps: int, shift: float) -> Run:
+        record = made_record(name="Class noun (x)")
+        record["settings"]["generator"]["info"]["settings"] = {"steps": steps}  # type: ignore[index]
+        return made_run(
+            tmp_path / folder, made_scores(made_cases(SUBJECTS), seed=0, shift=shift), record
+        )
+
+    runs = [floor("short", 20, -0.1), floor("long", 50, -0.2), made(tmp_path, "TI (x)", shift=0.0)]
+    found = methods(runs).summary["differences"]
+    assert {name: round(one[2]["value"]["value"], 6) for name, one in found.items()} == {  # type: ignore[union-attr]
+        "TI − Class noun (x) [short]": 0.1,
+        "TI − Class noun (x) [long]": 0.2,
+    }
+
+
+def test_one_run_given_twice_is_refused(tmp_path: Path) -> None:
+    run = few_and_many(tmp_path, "Class noun (x)", SUBJECTS)
+    with pytest.raises(ComparisonError, match=r"given twice: it would count as two training seeds"):
+        methods([run, run])
+
+
+def test_a_pair_without_a_score_is_undecided_and_no_pair_is_another_thing(tmp_path: Path) -> None:
+    scores = made_scores(made_cases(SUBJECTS), seed=0, shift=0.0)
+    lost = scores.assign(reason="raised: no luck", clip_t=np.nan, clip_i=np.nan, dino=np.nan)
+    runs = [
+        made(tmp_path, "TI (x)", shift=0.0),
+        made_run(tmp_path / "plus", lost, learned("TI+ (x)", 0)),
+    ]
+    said = methods(runs).finding
+    assert "TI+ is above TI in DINO: undecided" in said
+    assert "No pair" not in said
+    assert "No image has a score in DINO." in methods(runs[1:]).finding
+
+
+def test_means_over_fewer_subjects_say_so(tmp_path: Path) -> None:
+    scores = made_scores(made_cases(SUBJECTS), seed=0, shift=-0.003)
+    lost = scores["subject_id"] == SUBJECTS[0]
+    scores.loc[lost, "reason"] = "raised: no luck"
+    scores.loc[lost, ["clip_t", "clip_i", "dino"]] = None
+    runs = [
+        made(tmp_path, "TI (x)", shift=0.0),
+        made_run(tmp_path / "plus", scores, learned("TI+ (x)", 0)),
+    ]
+    found = methods(runs)
+    assert "(of 5 subjects alone)" in found.finding
+    assert "(of 5 subjects alone)" in found.table
+
+
+def test_a_run_that_lacks_a_metric_is_read(tmp_path: Path) -> None:
+    scores = made_scores(made_cases(SUBJECTS), seed=0, shift=0.0).drop(columns="diversity")
+    record = learned("TI (x)", 0)
+    rows = methods([made_run(tmp_path / "old", scores, record)]).data
+    assert rows["diversity"].isna().all()
+
+
+def test_runs_of_one_folder_name_are_counted_apart(tmp_path: Path) -> None:
+    runs = []
+    for place, (seed, subjects) in enumerate(((0, SUBJECTS), (1, SUBJECTS[1:]))):
+        scores = made_scores(made_cases(subjects), seed=seed, shift=0.0)
+        runs.append(made_run(tmp_path / str(place) / "r", scores, learned("TI (x)", seed)))
+    assert "(others left out: " in methods(runs).finding
+    assert " 8), differences" in methods(runs).finding
+
+
+def test_methods_to_draw_with_are_refused_beside_runs(runs: list[Run]) -> None:
+    folders = [str(run.path) for run in runs[:2]]
+    for name in ("methods", "grid"):
+        done = CliRunner().invoke(reading, ["experiment", name, *folders, "--methods", "ti"])
+        assert done.exit_code == 2
+        assert "--methods is ti beside finished runs" in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (Shared(model_arg=["rate=0.5"]), "--model-arg class-noun:rate=…"),
+        (Shared(steps=3), "--steps is 3, but none of class-noun, a:B is trained"),
+        (Shared(seeds=2), "--seeds is 2, but none of class-noun, a:B is trained"),
+    ],
+)
+def test_what_is_for_training_is_refused_where_nothing_trains(given: Shared, why: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(why)):
+        given.recipe("class-noun", "a:B")
+    assert Shared(model_arg=["guidance=2"]).recipe("class-noun").common == {"guidance": 2}
 
 
 def test_missing_images_are_told(tmp_path: Path) -> None:
@@ -228,7 +353,7 @@ def test_one_training_seed_given_twice_is_no_second_seed(tmp_path: Path) -> None
 
 def test_a_method_without_a_single_image_leads_nothing(tmp_path: Path) -> None:
     scores = made_scores(made_cases(SUBJECTS), seed=0, shift=0.0)
-    lost = scores.assign(reason="raised: no luck", clip_t=None, clip_i=None, dino=None)
+    lost = scores.assign(reason="raised: no luck", clip_t=np.nan, clip_i=np.nan, dino=np.nan)
     runs = [
         made_run(tmp_path / "ti", lost, learned("TI (x)", 0)),
         made(tmp_path, "NeTI (x)", shift=0.0),
@@ -360,7 +485,8 @@ def weighted(levels: dict[str, float], seeds: int = 2) -> pd.DataFrame:
 
 
 def test_each_of_the_papers_best_functions_is_held_against_all_others() -> None:
-    data = weighted({"zero": 0.5, "one": 0.4, "exponential": 0.45, "sigmoid": 0.44, "cosine": 0.7})
+    levels = {"zero": 0.5, "one": 0.4, "exponential": 0.45, "linear": 0.45, "exp_convex": 0.45}
+    data = weighted({**levels, "sigmoid": 0.44, "cosine": 0.7})
     found = contrast(data, "cosine", "dino")
     assert found is not None
     assert found.value == pytest.approx(0.7 - 0.45)
@@ -377,9 +503,9 @@ def test_a_claim_about_a_function_that_was_not_drawn_is_undecided() -> None:
         claim.says: claim.holds
         for claim in weighting_claims(weighted({"zero": 0.9, "linear": 0.5, "cosine": 0.7}), {})
     }
-    assert claims["sigmoid is above the mean of the others in DINO (not drawn)"] is None
+    assert claims["sigmoid is above the mean of zero, linear in DINO (not drawn)"] is None
     assert claims["exponential is below zero in CLIP-T (not drawn)"] is None
-    assert claims["cosine is above the mean of the others in CLIP-I"] is None, "level: .7 and .7"
+    assert claims["cosine is above the mean of zero, linear in CLIP-I"] is None, "level: .7 and .7"
 
 
 def test_the_spread_over_training_seeds_is_a_standard_deviation() -> None:

@@ -270,12 +270,12 @@ def test_a_claim_in_parts_holds_if_all_parts_do() -> None:
     assert both(True, True) is True
     assert both(True, None) is None
     assert both(True, None, False) is False
-    said = verdict("Fig. 0", [Claim(says="x", holds=True), Claim(says="y", holds=None)], 20)
+    said = verdict("Fig. 0", [Claim(says="x", holds=True), Claim(says="y", holds=None)], [20])
     assert said == (
         "The paper's claim (Fig. 0) is neither reproduced nor refuted here: x: yes; y: undecided."
     )
-    assert verdict("Fig. 0", [Claim(says="x", holds=False)], 2).endswith(
-        "x: no. Fewer than 6 subjects decide no difference."
+    assert verdict("Fig. 0", [Claim(says="x", holds=False)], [20, 2]).endswith(
+        "x: no. What fewer than 6 subjects say stays undecided."
     )
 
 

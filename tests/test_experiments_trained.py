@@ -73,7 +73,9 @@ def command(
     def run(name: str, *arguments: str) -> Path:
         clip, dino = map(str, scorer_folders)
         out = tmp_path / name
-        small = [f"--model-arg={key}={value}" for key, value in TI.items() if key != "steps"]
+        untrained = {"batch"} if "class-noun" in arguments else set()
+        left_out = {"steps", *untrained}
+        small = [f"--model-arg={key}={value}" for key, value in TI.items() if key not in left_out]
         shared = ["--base", str(pipeline_folder), "--benchmark", str(release_folder)]
         scorers = ["--clip", clip, "--dino", dino, "--device", "cpu", "--quiet", "--subjects=all"]
         given = ["experiment", name, *shared, *scorers, *small, *arguments, "--out", str(out)]
@@ -309,7 +311,7 @@ def test_one_methods_own_steps_stand_before_the_experiments(
 def test_how_to_draw_holds_for_the_class_noun_too(
     release: Benchmark, pipeline_folder: Path
 ) -> None:
-    given = ["sampling_steps=20", "guidance=2.5", "batch=4"]
+    given = ["sampling_steps=20", "guidance=2.5"]
     recipe = parse_recipe(str(pipeline_folder), None, given, methods=["class-noun"])
     sampling = cast("Any", recipe.make("class-noun", benchmark=release).generator).info.settings[
         "sampling"

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pdst.diffusion.backbone import Backbone, load_backbone
 from pdst.diffusion.latents import decode, encode, to_images, to_pixels
-from pdst.diffusion.precision import swift_products
+from pdst.diffusion.precision import swift_products, text_products
 from pdst.diffusion.sampling import denoise, prompt_states, sample, solver, start, timesteps
 from pdst.encoders.tower import exact
 from pdst.errors import SettingsError
@@ -225,5 +225,6 @@ def test_a_gpu_in_16_bits_multiplies_fast_in_float32_and_exactly_where_asked(
         assert cuda.matmul.allow_tf32, "torch refuses to multiply when its two switches disagree"
     assert (cuda.matmul.fp32_precision, torch.get_float32_matmul_precision()) == switches
     for other in (backbone, replace(on_gpu, dtype=torch.float32)):
+        assert text_products(other) == "float32"
         with swift_products(other):
             assert cuda.matmul.fp32_precision == switches[0]

@@ -227,6 +227,11 @@ class Shared:
         Raises:
             PdstError: as `parse_recipe`; if one training seed would be trained several times.
         """
+        if self.seeds > 1 and not any(method in TRAINED for method in methods):
+            raise SettingsError(
+                f"--seeds is {self.seeds}, but none of {', '.join(methods)} is trained. Leave it "
+                "out."
+            )
         if self.seeds > 1:
             fixed["seed"] = f"--seeds {self.seeds} would train one seed several times"
         return parse_recipe(

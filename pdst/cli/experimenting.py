@@ -24,13 +24,18 @@ from pdst.cli.experiment_options import (
 from pdst.dataset import load
 from pdst.embed import EmbedOptions, Encoders
 from pdst.encoders import load_clip, load_dino
+from pdst.errors import SettingsError
 from pdst.experiments.recipes import draw_methods, require_attractor
 from pdst.experiments.study import Study, choose_subjects
 from pdst.loading import LoadedGenerator
 from pdst.run import Run, open_run
 from pdst.types import Benchmark
 
-_METHODS = f"What is drawn with, by commas: {METHOD_NAMES}; or what pdst-eval's --model takes."
+_USUAL = "class-noun,ti,neti,ti+,neti+"
+_METHODS = (
+    f"What is drawn with, by commas: {METHOD_NAMES}; or what pdst-eval's --model takes. Default: "
+    f"{_USUAL}."
+)
 
 experiment = typer.Typer(
     no_args_is_help=True,
@@ -140,6 +145,15 @@ def bias(
     experiment_with(shared, f"bias-{method}", measure)
 
 
+def _require_no_methods(names: str | None) -> None:
+    """Refuse methods to draw with beside finished runs."""
+    if names is not None:
+        raise SettingsError(
+            f"--methods is {names} beside finished runs, which are read as they are. Leave it out, "
+            "or leave the runs out."
+        )
+
+
 @experiment.command(epilog=CODES)
 @with_shared()
 def methods(
@@ -148,9 +162,7 @@ def methods(
         list[Path] | None,
         typer.Argument(help="Finished runs of one key. Without any: --methods are trained."),
     ] = None,
-    names: Annotated[
-        str, typer.Option("--methods", help=_METHODS)
-    ] = "class-noun,ti,neti,ti+,neti+",
+    names: Annotated[str | None, typer.Option("--methods", help=_METHODS)] = None,
 ) -> None:
     """Fig. 5 and its table: methods side by side; what the + pipeline adds on the same cases."""
 
@@ -163,12 +175,13 @@ def methods(
 
     if runs:
         with failing_well():
+            _require_no_methods(names)
             shared.require_usual()
         write_and_tell(shared, "methods", lambda _: compared([open_run(one) for one in runs]))
         return
 
     def measure(study: Study) -> Drawn:
-        chosen = listed("--methods", names)
+        chosen = listed("--methods", names or _USUAL)
         return compared(draw_methods(study, shared.recipe(*chosen), chosen, shared.seeds))
 
     experiment_with(shared, "methods", measure)
@@ -255,9 +268,7 @@ def grid(
         list[Path] | None,
         typer.Argument(help="Finished runs of one key. Without any: --methods are trained."),
     ] = None,
-    names: Annotated[
-        str, typer.Option("--methods", help=_METHODS)
-    ] = "class-noun,ti,neti,ti+,neti+",
+    names: Annotated[str | None, typer.Option("--methods", help=_METHODS)] = None,
     prompt: Annotated[
         list[str] | None,
         typer.Option(
@@ -290,12 +301,13 @@ def grid(
 
     def measure(study: Study) -> Drawn:
         own = grid_study(study, plan)
-        chosen = listed("--methods", names)
+        chosen = listed("--methods", names or _USUAL)
         drawn = draw_methods(own, shared.recipe(*chosen), chosen, 1)
         return shown(drawn, own.benchmark)
 
     if runs:
         with failing_well():
+            _require_no_methods(names)
             shared.require_usual("benchmark")
         write_and_tell(
             shared,

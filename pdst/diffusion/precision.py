@@ -14,14 +14,20 @@ from pdst.diffusion.backbone import Backbone
 from pdst.encoders.tower import legacy_precision
 
 
+def text_products(backbone: Backbone) -> str:
+    """How the text encoder multiplies: "tf32" if the UNet is in 16 bits on CUDA, else "float32"."""
+    swift = backbone.device.type == "cuda" and backbone.dtype != torch.float32
+    return "tf32" if swift else "float32"
+
+
 @contextmanager
 def swift_products(backbone: Backbone) -> Iterator[None]:
-    """Let float32 products run in TensorFloat-32, if the base model's UNet is in 16 bits on CUDA.
+    """Let float32 products run as `text_products` says.
 
     The switches are process-wide and are put back afterwards; `pdst.encoders.tower.exact` inside
     overrules them. Nothing changes for a base model in float32, or on another device.
     """
-    if backbone.device.type != "cuda" or backbone.dtype == torch.float32:
+    if text_products(backbone) == "float32":
         yield
         return
     backends: Any = torch.backends  # typed incompletely

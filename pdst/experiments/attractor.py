@@ -258,7 +258,7 @@ def _finding(drawings: Sequence[Drawing], data: pd.DataFrame) -> str:
         )
     copied = int(own["copied"].astype(bool).sum())
     parts.append(f"Copies of a background or crop: {percent(copied, len(own))}.")
-    parts.append(verdict("Fig. 9", attractor_claims(data), data["subject_id"].nunique()))
+    parts.append(verdict("Fig. 9", attractor_claims(data), [data["subject_id"].nunique()]))
     return sentences(parts)
 
 

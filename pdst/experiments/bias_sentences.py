@@ -21,7 +21,7 @@ def bias_sentences(found: Sequence[FamilyBias], subjects: int) -> list[str]:
     """
     parts = [sentence for one in found for sentence in _said(one, subjects)]
     parts += _left_out(found)
-    parts.append(verdict("Fig. 1", bias_claims(found[0]), _fewest(found[0])))
+    parts.append(verdict("Fig. 1", bias_claims(found[0]), _units(found[0])))
     words = {True: "yes", False: "no", None: "undecided"}
     for one in found[1:]:
         told = "; ".join(f"{claim.says}: {words[claim.holds]}" for claim in bias_claims(one))
@@ -29,10 +29,10 @@ def bias_sentences(found: Sequence[FamilyBias], subjects: int) -> list[str]:
     return parts
 
 
-def _fewest(found: FamilyBias) -> int:
-    """The subjects of the part that has the fewest."""
+def _units(found: FamilyBias) -> list[int]:
+    """Of how many subjects each part is."""
     units = [one.apart.units for one in found.together] or [0]
-    return min(*units, found.course.rise.units if found.course else 0)
+    return [*units, found.course.rise.units if found.course else 0]
 
 
 def _said(found: FamilyBias, subjects: int) -> list[str]:
@@ -114,8 +114,8 @@ def _course_sentence(title: str, found: Course | None) -> str:
     return (
         f"{risen} and is at its plateau from step {flat.step} on ({flat.checkpoints} checkpoints); "
         f"there it moves by {number(flat.band.value)}, {_percent(flat.share)} of the rise (flat: "
-        f"at most {SMALL * 100:.0f} %, p {p_text(flat.excess.p_value)}), held-out {title} by "
-        f"{number(flat.test_band.value)}."
+        f"at most {SMALL * 100:.0f} %, which it differs from with p "
+        f"{p_text(flat.excess.p_value)}), held-out {title} by {number(flat.test_band.value)}."
     )
 
 

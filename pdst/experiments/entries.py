@@ -52,10 +52,17 @@ def entries_of(runs: Sequence[Run]) -> tuple[Entry, ...]:
     """Group runs: equal but for the training's seed is one method.
 
     Raises:
-        ComparisonError: if two runs' numbers do not mean the same thing, or two are of one method
-            and one training seed.
+        ComparisonError: if two runs' numbers do not mean the same thing, two are of one method and
+            one training seed, or one is given twice.
     """
     refuse_differences([(str(run.path), run_key(run)) for run in runs])
+    places = Counter(run.path.resolve() for run in runs)
+    twice = [str(path) for path, count in places.items() if count > 1]
+    if twice:
+        raise ComparisonError(
+            f"{', '.join(twice)} is given twice: it would count as two training seeds. Give it "
+            "once."
+        )
     groups: dict[str, list[Run]] = {}
     for run in runs:
         own = groups.setdefault(_identity(run), [])

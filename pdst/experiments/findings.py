@@ -58,13 +58,13 @@ def both(*decided: bool | None) -> bool | None:
     return None if None in decided else True
 
 
-def verdict(source: str, claims: Sequence[Claim], subjects: int) -> str:
+def verdict(source: str, claims: Sequence[Claim], subjects: Sequence[int]) -> str:
     """Say which claims hold, and what follows for them together.
 
     Args:
         source: where the paper says so ("Fig. 1").
         claims: all of them; at least one.
-        subjects: that the data is of.
+        subjects: how many each of the differences is of, as far as there are any.
     """
     words = {True: "yes", False: "no", None: "undecided"}
     listed = "; ".join(f"{claim.says}: {words[claim.holds]}" for claim in claims)
@@ -73,8 +73,14 @@ def verdict(source: str, claims: Sequence[Claim], subjects: int) -> str:
         False: "is not reproduced here",
         None: "is neither reproduced nor refuted here",
     }[both(*(claim.holds for claim in claims))]
-    few = f" Fewer than {DECIDING} subjects decide no difference." if subjects < DECIDING else ""
-    return f"The paper's claim ({source}) {outcome}: {listed}.{few}"
+    return f"The paper's claim ({source}) {outcome}: {listed}.{few_sentence(subjects)}"
+
+
+def few_sentence(subjects: Sequence[int]) -> str:
+    """That too few subjects decide nothing, with a blank in front; empty if there are enough."""
+    if min(subjects, default=0) >= DECIDING:
+        return ""
+    return f" What fewer than {DECIDING} subjects say stays undecided."
 
 
 def setting_sentence(runs: Sequence[Run], subjects: int, what: str) -> str:

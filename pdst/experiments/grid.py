@@ -17,8 +17,8 @@ from pdst.experiments.entries import Entry, PlusPair, entries_of, labels, plus_p
 from pdst.experiments.findings import Claim, is_above
 from pdst.experiments.grid_finding import Shown, by_case, grid_finding, leads
 from pdst.experiments.grid_plan import GridPlan, cut_name, planned_cases
-from pdst.experiments.methods import method_means
 from pdst.experiments.results import Results
+from pdst.experiments.rivals import method_means
 from pdst.experiments.tables import apart_over_subjects
 from pdst.keys import run_key
 from pdst.report.rows import metric_title

@@ -7,15 +7,15 @@ import pandas as pd
 
 from pdst.experiments.entries import Entry, labels
 from pdst.experiments.findings import (
-    DECIDING,
     Claim,
+    few_sentence,
     plural,
     sentences,
     setting_sentence,
     verdict,
 )
 from pdst.experiments.grid_plan import GridPlan
-from pdst.experiments.methods import method_means
+from pdst.experiments.rivals import method_means
 from pdst.experiments.tables import estimate_text
 from pdst.report.rows import metric_title
 from pdst.run import Run
@@ -86,7 +86,7 @@ def grid_finding(
     for metric in plan.metrics:
         parts += _metric_sentences(called, data, metric)
     if claims:
-        parts.append(verdict(_source(plan), claims, subjects))
+        parts.append(verdict(_source(plan), claims, [subjects]))
     if others:
         parts.append(_beside(others, subjects))
     return sentences(parts)
@@ -119,7 +119,9 @@ def _fewer(entries: Sequence[Entry], shown: Shown, plan: GridPlan) -> list[str]:
     if prompts.min() < plan.each:
         asked.append(f"{plural(plan.each, 'prompt')} a subject")
     if asked:
-        parts.append(f"Asked for were {' and '.join(asked)}, which not all runs have.")
+        parts.append(
+            f"Asked for were {' and '.join(asked)}, which not every run, or not the benchmark, has."
+        )
     if any(shown.left_out.values()):
         listed = ", ".join(
             f"{count} of {called[name]}" for name, count in shown.left_out.items() if count
@@ -173,7 +175,7 @@ def leads(data: pd.DataFrame, metric: str) -> Leads:
 def _source(plan: GridPlan) -> str:
     """Where the paper claims what is tested."""
     if not plan.prompts:
-        return "Figs. 6, 8, 14 and 15, on what is shown"
+        return "Figs. 6, 14 and 15, on what is shown"
     where = "Fig. 8" if plan.training else "section 6"
     return f"{where}, fictional designs, here with the prompts of Fig. 13, on what is shown"
 
@@ -182,5 +184,5 @@ def _beside(others: Sequence[Claim], subjects: int) -> str:
     """Differences that no figure of the paper shows."""
     words = {True: "yes", False: "no", None: "undecided"}
     listed = "; ".join(f"{one.says}: {words[one.holds]}" for one in others)
-    few = f" Fewer than {DECIDING} subjects decide no difference." if subjects < DECIDING else ""
+    few = few_sentence([subjects])
     return f"The paper's figures do not compare these on such prompts; here {listed}.{few}"

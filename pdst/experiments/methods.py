@@ -12,44 +12,36 @@ import pandas as pd
 
 from pdst.digest import Json
 from pdst.experiments.agreement import Estimate
-from pdst.experiments.entries import (
-    Entry,
-    entries_of,
-    entry_rows,
-    labels,
-    pairing,
-    plus_pairs,
-    short,
-)
-from pdst.experiments.findings import (
-    Claim,
-    is_above,
-    plural,
-    sentences,
-    setting_sentence,
-    verdict,
-)
+from pdst.experiments.entries import Entry, entries_of, entry_rows, labels, plus_pairs, short
+from pdst.experiments.findings import Claim, plural, sentences, setting_sentence, verdict
 from pdst.experiments.results import Results
+from pdst.experiments.rivals import (
+    FLOOR,
+    LEADER,
+    SHOWN,
+    Lead,
+    floor_differences,
+    lead_claims,
+    leads,
+    learns,
+    method_means,
+    ordered,
+    plus_claims,
+    plus_differences,
+)
 from pdst.experiments.tables import (
     Difference,
     common_cases,
-    differences,
     estimate_text,
     missing_sentence,
     over_subjects,
 )
+from pdst.keys import distinct_names
 from pdst.report.rows import metric_title
 from pdst.report.table import p_text
 from pdst.run import Run
 
-SHOWN = ("clip_t", "clip_i", "dino")
-"""The three metrics of the paper."""
-
-LEADER = "NeTI"
-"""The best of the methods without the + pipeline, says the paper."""
-
-FLOOR = "Class noun"
-"""The base model without a look at the subject: what a method that learned it has to be above."""
+FIGURE = "Fig. 5"
 
 
 def methods(runs: Sequence[Run]) -> Results:
@@ -66,164 +58,129 @@ def methods(runs: Sequence[Run]) -> Results:
     entries = entries_of(runs)
     cases = common_cases(runs)
     data = entry_rows(entries, cases)
-    called = labels(entries)
-    apart = {
-        f"{called[pair.plus.name]} − {called[pair.base.name]}": pair.differences(SHOWN)
-        for pair in plus_pairs(entries)
-    }
-    plus, leads = _plus_claims(apart), _leader_claims(entries, data)
-    above = _above_floor(entries)
+    apart, above = plus_differences(entries), floor_differences(entries)
+    led = leads(entries, data)
     return Results(
         experiment="methods",
         data=data,
-        summary=_summary(data, apart | above, [*plus, *leads]),
+        summary=_summary(data, apart | above, led, [*plus_claims(apart), *lead_claims(led)]),
         finding=sentences(
             [
                 _looked_at(entries, data),
                 _left_out(runs, cases),
-                missing_sentence(data.assign(method=data["method"].map(called)), "method"),
-                *_said(entries, data, apart),
-                *_verdicts(plus, leads, data["subject_id"].nunique()),
+                missing_sentence(data.assign(method=data["method"].map(labels(entries))), "method"),
+                *_order(entries, data),
+                *_apart(entries, data, apart, led),
+                *_verdicts(entries, apart, led),
             ]
         ),
         table=_table(data, apart | above),
     )
 
 
-def method_means(data: pd.DataFrame, metric: str) -> dict[str, Estimate | None]:
-    """A metric's mean of each method, in the data's order."""
-    return {
-        str(name): over_subjects(rows, metric) for name, rows in data.groupby("method", sort=False)
-    }
-
-
-def ordered(means: dict[str, Estimate | None]) -> list[tuple[str, Estimate]]:
-    """The highest first."""
-    found = [(name, one) for name, one in means.items() if one is not None]
-    return sorted(found, key=lambda row: -row[1].value)
-
-
-def _plus_claims(apart: dict[str, tuple[Difference, ...]]) -> list[Claim]:
-    return [
-        Claim(
-            says=f"{name.replace(' − ', ' is above ')} in {metric_title(one.metric)}",
-            holds=is_above(one.value),
-        )
-        for name, found in apart.items()
-        for one in found
-    ]
-
-
-def _leader_claims(entries: Sequence[Entry], data: pd.DataFrame) -> list[Claim]:
-    """NeTI beside the best of the other learned methods without +, by base model and metric."""
-    plus = {pair.plus.name for pair in plus_pairs(entries)}
-    learned = [entry for entry in entries if entry.name not in plus and _learns(entry)]
-    called = labels(entries)
-    claims = []
-    for base in dict.fromkeys(_base(entry) for entry in learned):
-        own = [entry for entry in learned if _base(entry) == base]
-        leaders = [entry for entry in own if short(entry.method) == LEADER]
-        others = {entry.name: entry for entry in own if entry not in leaders}
-        if len(leaders) != 1:  # of several, who is to lead?
-            continue
-        for metric in SHOWN:
-            means = {
-                name: one for name, one in method_means(data, metric).items() if name in others
-            }
-            ranked = ordered(means)
-            if not ranked:  # not one image of theirs was scored
-                continue
-            best = others[ranked[0][0]]
-            paired = pairing(leaders[0], best)
-            found = differences(paired.first, paired.second, [metric])
-            says = (
-                f"{called[leaders[0].name]} is above {called[best.name]}, the best of the others "
-                f"without +, in {metric_title(metric)}"
-            )
-            claims.append(Claim(says=says, holds=is_above(found[0].value) if found else None))
-    return claims
-
-
-def _above_floor(entries: Sequence[Entry]) -> dict[str, tuple[Difference, ...]]:
-    """What every learned method adds to the class noun, which has no training seeds."""
-    called = labels(entries)
-    floors = {_base(entry): entry for entry in entries if short(entry.method) == FLOOR}
-    return {
-        f"{called[entry.name]} − {FLOOR.lower()}": differences(
-            entry.runs, floors[_base(entry)].runs[:1] * len(entry.runs), SHOWN
-        )
-        for entry in entries
-        if _learns(entry) and _base(entry) in floors
-    }
-
-
-def _base(entry: Entry) -> str:
-    """The base model, as the method's name has it."""
-    return entry.method.partition(" (")[2]
-
-
-def _learns(entry: Entry) -> bool:
-    settings = cast("dict[str, dict[str, dict[str, dict[str, Json]]]]", entry.runs[0].settings)
-    return "training" in settings["generator"]["info"]["settings"]
-
-
 def _looked_at(entries: Sequence[Entry], data: pd.DataFrame) -> str:
-    counts = sorted({len(entry.runs) for entry in entries if _learns(entry)})
+    counts = sorted({len(entry.runs) for entry in entries if learns(entry)})
     what = plural(len(entries), "method")
     if counts:
         seeds = plural(counts[-1], "training seed")
         what += f", {seeds}" if len(counts) == 1 else f", {counts[0]} to {seeds}"
-        what += " each" if all(map(_learns, entries)) else " each of those that learn"
+        what += " each" if all(map(learns, entries)) else " each of those that learn"
     runs = [run for entry in entries for run in entry.runs]
     return setting_sentence(runs, data["subject_id"].nunique(), what)
 
 
 def _left_out(runs: Sequence[Run], cases: Collection[str]) -> str:
     """That some runs have cases which others lack; empty if all have the same."""
-    more = {run.path.name: len(run.scores(["key"])) - len(cases) for run in runs}
-    listed = ", ".join(f"{name} {count}" for name, count in more.items() if count)
-    if not listed:
+    more = [
+        f"{name} {count - len(cases)}"
+        for name, count in zip(
+            distinct_names(runs), (len(run.scores(["key"])) for run in runs), strict=True
+        )
+        if count > len(cases)
+    ]
+    if not more:
         return ""
     return (
         f"Means are over the {plural(len(cases), 'case')} that all runs have (others left out: "
-        f"{listed}), differences over those that both have."
+        f"{', '.join(more)}), differences over those that both have."
     )
 
 
-def _said(
-    entries: Sequence[Entry], data: pd.DataFrame, apart: dict[str, tuple[Difference, ...]]
-) -> list[str]:
-    called = labels(entries)
+def _order(entries: Sequence[Entry], data: pd.DataFrame) -> list[str]:
+    called, subjects = labels(entries), data["subject_id"].nunique()
     parts = []
     for metric in SHOWN:
         ranked = ordered(method_means(data, metric))
-        listed = ", ".join(f"{called[name]} {estimate_text(one)}" for name, one in ranked)
+        if not ranked:
+            parts.append(f"No image has a score in {metric_title(metric)}.")
+            continue
+        listed = ", ".join(f"{called[name]} {_counted(one, subjects)}" for name, one in ranked)
         parts.append(f"{metric_title(metric)}, highest first: {listed}.")
-    for name, found in apart.items():
-        listed = ", ".join(
-            f"{metric_title(one.metric)} {estimate_text(one.value, signed=True)} "
-            f"(p {p_text(one.value.p_value)})"
-            for one in found
-        )
-        parts.append(f"{name}, on the same cases: {listed or 'no case was scored in both'}.")
-    for pair in plus_pairs(entries):
-        parts.append(pair.pairing.told(called[pair.plus.name], called[pair.base.name]))
     return parts
 
 
-def _verdicts(plus: Sequence[Claim], leads: Sequence[Claim], subjects: int) -> list[str]:
+def _apart(
+    entries: Sequence[Entry],
+    data: pd.DataFrame,
+    apart: dict[str, tuple[Difference, ...]],
+    led: Sequence[Lead],
+) -> list[str]:
+    called, subjects = labels(entries), data["subject_id"].nunique()
     parts = []
-    if plus:
-        parts.append(verdict("Fig. 5, what the + pipeline adds", plus, subjects))
+    for name, found in apart.items():
+        listed = ", ".join(_difference(one, subjects) for one in found)
+        parts.append(f"{name}, on the same cases: {listed or 'no case was scored in both'}.")
+    for pair in plus_pairs(entries):
+        parts.append(pair.pairing.told(called[pair.plus.name], called[pair.base.name]))
+    beside: dict[str, list[str]] = {}
+    for one in led:
+        if one.difference is not None:
+            beside.setdefault(f"{one.leader} − {one.best}", []).append(
+                _difference(one.difference, subjects)
+            )
+    parts += [f"{name}, likewise: {', '.join(found)}." for name, found in beside.items()]
+    return [*parts, *dict.fromkeys(one.seeds for one in led)]
+
+
+def _difference(one: Difference, subjects: int) -> str:
+    value = one.value
+    of = f", {plural(value.units, 'subject')}" if value.units != subjects else ""
+    told = estimate_text(value, signed=True)
+    return f"{metric_title(one.metric)} {told} (p {p_text(value.p_value)}{of})"
+
+
+def _counted(found: Estimate, subjects: int) -> str:
+    """A mean; of how many subjects, if not of all."""
+    of = f" (of {plural(found.units, 'subject')} alone)" if found.units < subjects else ""
+    return estimate_text(found) + of
+
+
+def _verdicts(
+    entries: Sequence[Entry], apart: dict[str, tuple[Difference, ...]], led: Sequence[Lead]
+) -> list[str]:
+    parts = []
+    if apart:
+        units = [one.value.units for found in apart.values() for one in found]
+        parts.append(verdict(f"{FIGURE}, what the + pipeline adds", plus_claims(apart), units))
     else:
         parts.append("No pair with and without the + pipeline is there: nothing to test.")
-    if leads:
-        parts.append(verdict(f"Fig. 5, {LEADER} leads the others", leads, subjects))
+    if led:
+        units = [one.difference.value.units for one in led if one.difference is not None]
+        parts.append(verdict(f"{FIGURE}, {LEADER} leads the others", lead_claims(led), units))
+    elif sum(short(entry.method) == LEADER for entry in entries) > 1:
+        parts.append(f"There are several {LEADER}: which is to lead the others is not asked.")
+    silent = [entry for entry in entries if not learns(entry) and short(entry.method) != FLOOR]
+    if silent:
+        listed = ", ".join(labels(entries)[entry.name] for entry in silent)
+        parts.append(f"In no such comparison, since their settings tell of no training: {listed}.")
     return parts
 
 
 def _summary(
-    data: pd.DataFrame, apart: dict[str, tuple[Difference, ...]], claims: Sequence[Claim]
+    data: pd.DataFrame,
+    apart: dict[str, tuple[Difference, ...]],
+    led: Sequence[Lead],
+    claims: Sequence[Claim],
 ) -> dict[str, Json]:
     content: dict[str, object] = {
         "means": {
@@ -234,6 +191,7 @@ def _summary(
             for metric in SHOWN
         },
         "differences": {name: [asdict(one) for one in found] for name, found in apart.items()},
+        "leads": [asdict(one) for one in led],
         "claims": [asdict(claim) for claim in claims],
     }
     return cast("dict[str, Json]", content)
@@ -244,10 +202,12 @@ def _table(data: pd.DataFrame, apart: dict[str, tuple[Difference, ...]]) -> str:
     gaps = data.assign(
         dino_gap=data["dino_train"] - data["dino"], clip_i_gap=data["clip_i_train"] - data["clip_i"]
     )
+    subjects = data["subject_id"].nunique()
     heads = ["method", "seeds", *map(metric_title, SHOWN), "DINO train gap", "CLIP-I train gap"]
     lines = [_row(heads), _row(["---", *["---:"] * (len(heads) - 1)])]
     for name, rows in gaps.groupby("method", sort=False):
-        cells = [estimate_text(over_subjects(rows, metric)) for metric in SHOWN]
+        means = [over_subjects(rows, metric) for metric in SHOWN]
+        cells = [_counted(one, subjects) if one else estimate_text(None) for one in means]
         cells += [
             estimate_text(over_subjects(rows, gap), signed=True)
             for gap in ("dino_gap", "clip_i_gap")

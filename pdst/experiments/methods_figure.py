@@ -8,7 +8,7 @@ import pandas as pd
 
 from pdst.experiments.entries import short_names, undistinguished, with_plus
 from pdst.experiments.figures import DIM, LINE, colour, new_figure, style
-from pdst.experiments.methods import method_means
+from pdst.experiments.rivals import method_means
 from pdst.report.rows import number
 from pdst.types import Interval
 

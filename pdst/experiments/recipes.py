@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pdst.digest import Json
-from pdst.errors import SettingsError, unknown_name
+from pdst.errors import GeneratorError, SettingsError, unknown_name
 from pdst.experiments.study import Study
 from pdst.loading import LoadedGenerator, load_generator, parse_arguments
 from pdst.methods.names import TRAINED
@@ -78,7 +78,11 @@ class Recipe:
                     SAMPLED_WITH[one]: v for one, v in self.common.items() if one in SAMPLED_WITH
                 }
                 own = {"base": self.base, **drawn, **own}
-            return load_generator(method, own, benchmark=benchmark)
+            try:
+                return load_generator(method, own, benchmark=benchmark)
+            except GeneratorError as error:  # its advice is pdst-eval's, which has one method
+                said = re.sub(r"--model-arg (?=\w+=)", f"--model-arg {method}:", str(error))
+                raise GeneratorError(said) from error
         given: dict[str, Json] = {"base": self.base}
         if self.steps is not None:
             given["steps"] = self.steps
@@ -150,7 +154,8 @@ def parse_recipe(
 
     Raises:
         GeneratorError: as `parse_arguments`.
-        SettingsError: if a pair is for a method that is not drawn, or would be overridden.
+        SettingsError: if a pair is for a method that is not drawn, or would be overridden; if
+            nothing that is drawn takes an argument for all, or has steps.
     """
     common: list[str] = []
     own: dict[str, list[str]] = {}
@@ -169,6 +174,7 @@ def parse_recipe(
                 f"--model-arg {pair}: " + unknown_name("method of this experiment", method, methods)
             )
     shared = parse_arguments(common)
+    _require_takers(shared, steps, methods)
     if steps is not None and "steps" in shared:
         raise SettingsError(
             f"--steps is {steps}, and --model-arg steps={shared['steps']}. Give one of them."
@@ -179,3 +185,19 @@ def parse_recipe(
         common=shared,
         own={method: parse_arguments(mine) for method, mine in own.items()},
     )
+
+
+def _require_takers(shared: Mapping[str, Json], steps: int | None, methods: Sequence[str]) -> None:
+    """Refuse what no method takes: a method given by name alone takes only its own arguments."""
+    if any(method in TRAINED for method in methods):
+        return
+    listed = ", ".join(methods)
+    if steps is not None:
+        raise SettingsError(f"--steps is {steps}, but none of {listed} is trained. Leave it out.")
+    drawn = any(method in WITH_BASE for method in methods)
+    for name in shared:
+        if not (drawn and name in SAMPLED_WITH):
+            raise SettingsError(
+                f"--model-arg {name}=…: it is for trained methods, and none of {listed} is one. "
+                f"For one of them: --model-arg {methods[0]}:{name}=…"
+            )

@@ -82,8 +82,8 @@ def _require_images(run: Run) -> None:
     for subject_id, reasons in scores.groupby("subject_id", sort=True)["reason"]:
         if reasons.notna().all():
             raise GeneratorError(
-                f"{run.path}: no image of {subject_id}: {reasons.iloc[0]}. Mend that, or leave the "
-                "subject out with --subjects, then give the same command again."
+                f"{run.path}: no image of {subject_id}: {reasons.iloc[0]}. Mend that and give the "
+                "same command again, or leave the subject out with --subjects and another --out."
             )
 
 

@@ -79,7 +79,8 @@ def subject_rows(
         "images": by_subject.apply(lambda reasons: int(reasons.isna().sum())).tolist(),
         "expected": by_subject.size().tolist(),
     }
-    for metric in METRICS:
+    scores = scores.reindex(columns=[*dict.fromkeys([*scores.columns, *METRICS])])
+    for metric in METRICS:  # what an older run lacks is null
         means = subject_means(scores, values(scores, metric))
         columns[metric] = [means[str(one)] for one in first["subject_id"]]
     return pd.DataFrame(columns).astype(dict.fromkeys(METRICS, np.float64))

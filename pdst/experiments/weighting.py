@@ -23,8 +23,8 @@ from pdst.experiments.findings import (
     setting_sentence,
     verdict,
 )
-from pdst.experiments.methods import SHOWN, ordered
 from pdst.experiments.results import Results
+from pdst.experiments.rivals import SHOWN, ordered
 from pdst.experiments.study import Study
 from pdst.experiments.tables import (
     Difference,
@@ -125,7 +125,7 @@ def contrast(data: pd.DataFrame, name: str, metric: str) -> Apart | None:
     """One of the paper's best functions minus the mean of all that are none; units are subjects.
 
     Returns:
-        None if the function, or any other, was not drawn or not scored.
+        None if the function was not drawn or not scored, or none of the others was.
     """
     means = data.pivot_table(index="subject_id", columns="schedule", values=metric, sort=True)
     others = [other for other in means.columns if other not in BEST]
@@ -143,10 +143,13 @@ def weighting_claims(data: pd.DataFrame, apart: dict[str, tuple[Difference, ...]
         apart: of each function, its differences to NONE.
     """
     drawn = set(data["schedule"])
+    others = [name for name in WEIGHTINGS if name in drawn and name not in BEST]
+    all_of_them = len(others) == len(WEIGHTINGS) - len(BEST)
+    beside = "the others" if all_of_them else ", ".join(others) or "the others"
     claims = []
     for metric in SHOWN:
         for name in BEST:
-            says = f"{name} is above the mean of the others in {metric_title(metric)}"
+            says = f"{name} is above the mean of {beside} in {metric_title(metric)}"
             holds = is_above(contrast(data, name, metric))
             claims.append(_claim(says, holds, drawn=name in drawn))
     for name in WORSE:
@@ -191,7 +194,7 @@ def _finding(
             f"{metric_title(one.metric)} {estimate_text(one.value, signed=True)}" for one in found
         )
         parts.append(f"{name} minus {NONE}: {listed}.")
-    parts.append(verdict("Fig. 7", claims, data["subject_id"].nunique()))
+    parts.append(verdict("Fig. 7", claims, [data["subject_id"].nunique()]))
     return sentences(parts)
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from pdst.experiments.figures import colour, draw_bars, new_figure, style
-from pdst.experiments.methods import SHOWN
+from pdst.experiments.rivals import SHOWN
 from pdst.experiments.weighting import functions, schedule_means
 from pdst.report.rows import metric_title
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from pdst.diffusion.photos import latent_photos
-from pdst.diffusion.precision import swift_products
+from pdst.diffusion.precision import swift_products, text_products
 from pdst.diffusion.tokens import PLACEHOLDER
 from pdst.diffusion.training import TrainingOptions, settings_json, train
 from pdst.digest import Json, digest_bytes
@@ -71,10 +71,12 @@ class TextualInversion(SubjectLearner[InversionSampler]):
         training = settings_json(settings)
         if plus is not None:
             training |= settings_json(plus)
+        products = text_products(self.backbone)
         self._trained = self._describe(
             training,
             self.backbone.sampling(sampling_steps, guidance, settings.resolution),
             **({"compiled": True} if compiled else {}),
+            **({"text_products": products} if products != "float32" else {}),
         )
 
     @property
