@@ -94,35 +94,73 @@ def compare(run_a: Run, run_b: Run) -> Comparison:
         ComparisonError: if the keys differ (every difference is named), or no case is in both.
         StoreError: if a run is not finished or its files do not fit together.
     """
-    key_a, key_b = run_key(run_a), run_key(run_b)
-    a, b = distinct_names([run_a, run_b])
-    refuse_differences([(a, key_a), (b, key_b)])
-    metrics = [m for m in METRICS if m in key_a.metrics and m in key_b.metrics]
-    scores_a, scores_b = _by_case(run_a), _by_case(run_b)
-    shared = scores_a.index.intersection(scores_b.index, sort=False)
-    if shared.empty:
-        raise ComparisonError(
-            f"No case is in both runs: {a} has {_subjects(scores_a)}, {b} has "
-            f"{_subjects(scores_b)}. Run both on the same --subjects and --limit."
-        )
-    both_a, both_b = scores_a.loc[shared], scores_b.loc[shared]
-    differences = tuple(_paired(metric, both_a, both_b, a, b) for metric in metrics)
+    beside = _Beside(run_a, run_b)
+    a, b, both_a, both_b = beside.a, beside.b, beside.both_a, beside.both_b
+    differences = tuple(_paired(metric, both_a, both_b, a, b) for metric in beside.metrics)
     marks = [mark for run in (run_a, run_b) for mark in run_marks(run)]
     notes = _same_run_note(run_a, run_b)
-    notes += _subset_note(run_a, a, len(scores_a), run_b, b, len(scores_b), len(shared))
-    notes += _metric_notes(key_a, key_b, a, b)
+    notes += _subset_note(run_a, a, beside.cases_a, run_b, b, beside.cases_b, len(both_a))
+    notes += _metric_notes(beside.key_a, beside.key_b, a, b)
     notes += _format_note(run_a, run_b)
-    notes += _power_note(scores_a.loc[shared, "subject_id"].nunique())
+    notes += _power_note(both_a["subject_id"].nunique())
     return Comparison(
         a=a,
         b=b,
-        cases_a=len(scores_a),
-        cases_b=len(scores_b),
-        shared=len(shared),
+        cases_a=beside.cases_a,
+        cases_b=beside.cases_b,
+        shared=len(both_a),
         metrics=differences,
         marks=tuple(dict.fromkeys(marks)),
         notes=tuple(notes),
     )
+
+
+def subject_differences(
+    run_a: Run, run_b: Run, metrics: Sequence[str]
+) -> dict[str, dict[str, float | None]]:
+    """The mean differences of `compare` alone, without intervals and p-values, which take longer.
+
+    Args:
+        run_a: as `compare`.
+        run_b: as `compare`.
+        metrics: which; those that either run lacks are left out.
+
+    Returns:
+        By metric and subject, first minus second; None for a subject without a pair.
+
+    Raises:
+        ComparisonError: as `compare`.
+        StoreError: as `compare`.
+    """
+    beside = _Beside(run_a, run_b)
+    a, b = beside.both_a, beside.both_b
+    return {
+        metric: subject_means(a, values(a, metric) - values(b, metric))
+        for metric in beside.metrics
+        if metric in metrics
+    }
+
+
+class _Beside:
+    """Two runs of one key, and the scores of the cases that both have, row by row."""
+
+    def __init__(self, run_a: Run, run_b: Run) -> None:
+        """Read both; refuse what may not be compared."""
+        self.key_a, self.key_b = run_key(run_a), run_key(run_b)
+        self.a, self.b = distinct_names([run_a, run_b])
+        refuse_differences([(self.a, self.key_a), (self.b, self.key_b)])
+        self.metrics = [
+            one for one in METRICS if one in self.key_a.metrics and one in self.key_b.metrics
+        ]
+        scores_a, scores_b = _by_case(run_a), _by_case(run_b)
+        self.cases_a, self.cases_b = len(scores_a), len(scores_b)
+        shared = scores_a.index.intersection(scores_b.index, sort=False)
+        if shared.empty:
+            raise ComparisonError(
+                f"No case is in both runs: {self.a} has {_subjects(scores_a)}, {self.b} has "
+                f"{_subjects(scores_b)}. Run both on the same --subjects and --limit."
+            )
+        self.both_a, self.both_b = scores_a.loc[shared], scores_b.loc[shared]
 
 
 def sign_flip_p(subject_differences: Sequence[float]) -> float | None:

@@ -15,6 +15,7 @@ from pdst.compare import (
     compare,
     comparison_to_json,
     sign_flip_p,
+    subject_differences,
 )
 from pdst.errors import ComparisonError, StoreError
 from tests.made_runs import failed, made_cases, made_record, made_run, made_scores
@@ -197,6 +198,20 @@ def test_marks_of_either_run_are_kept_once(tmp_path: Path) -> None:
         made_run(tmp_path / "b", scores, made_record(name="B", marks=["y", "z"])),
     )
     assert comparison.marks == ("x", "y", "z")
+
+
+def test_the_differences_alone_are_those_of_the_comparison(tmp_path: Path) -> None:
+    scores = made_scores(made_cases(SUBJECTS))
+    noise = np.random.default_rng(0).normal(0, 0.1, len(scores))
+    one = made_run(
+        tmp_path / "a", scores.assign(dino=scores["dino"] + noise), made_record(name="A")
+    )
+    other = made_run(tmp_path / "b", scores, made_record(name="B"))
+    found = subject_differences(one, other, ["dino", "clip_t", "no_such"])
+    assert list(found) == ["clip_t", "dino"]
+    for metric, by_subject in found.items():
+        assert by_subject == of(compare(one, other), metric).per_subject
+    assert min(abs(value) for value in found["dino"].values() if value is not None) > 0
 
 
 def test_few_subjects_are_said_to_bound_the_p_value(tmp_path: Path) -> None:

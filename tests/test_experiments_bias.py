@@ -320,7 +320,7 @@ def test_moving_less_against_the_prompt_is_told_to_be_no_moving_with_it() -> Non
 def test_a_gap_over_fewer_subjects_says_so() -> None:
     data = made([LEARNS] * 7)
     data.loc[(data["subject_id"] == "s0") & (data["step"] == 30), "dino"] = np.nan
-    assert " to +0.100 [+0.100 to +0.100] (6 subjects);" in told(data)
+    assert " to +0.100 [+0.100 to +0.100] (of 6 of 7 subjects);" in told(data)
 
 
 # The numbers are those of the runs

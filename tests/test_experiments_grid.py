@@ -216,7 +216,7 @@ def test_means_over_fewer_subjects_say_so(tmp_path: Path) -> None:
         made(tmp_path, "NeTI (x)", table()),
     ]
     finding = grid(runs, BENCHMARK, GridPlan()).finding
-    assert finding.count("(of 5 subjects alone)") == 2
+    assert finding.count("(of 5 of 6 subjects)") == 2
     assert "1 of 12 images are missing: 1 of TI." in finding
 
 

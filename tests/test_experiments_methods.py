@@ -256,8 +256,8 @@ def test_means_over_fewer_subjects_say_so(tmp_path: Path) -> None:
         made_run(tmp_path / "plus", scores, learned("TI+ (x)", 0)),
     ]
     found = methods(runs)
-    assert "(of 5 subjects alone)" in found.finding
-    assert "(of 5 subjects alone)" in found.table
+    assert "(of 5 of 6 subjects)" in found.finding
+    assert "(of 5 of 6 subjects)" in found.table
 
 
 def test_a_run_that_lacks_a_metric_is_read(tmp_path: Path) -> None:

@@ -278,8 +278,9 @@ def test_arguments_are_for_all_or_for_one_method() -> None:
     recipe = parse_recipe("sd15", 100, given, methods=drawn)
     assert recipe.common == {"batch": 4, "prompt": "a: b"}
     assert recipe.own == {"neti+": {"contrast": 0.2}, "mine:Gen": {"size": 3}}
-    with pytest.raises(GeneratorError, match="wanted key=value"):
-        parse_recipe("sd15", None, ["batch"], methods=drawn)
+    for pair in ("batch", "neti+:batch"):
+        with pytest.raises(GeneratorError, match=re.escape(f"'{pair}': wanted key=value")):
+            parse_recipe("sd15", None, [pair], methods=drawn)
 
 
 @pytest.mark.parametrize(

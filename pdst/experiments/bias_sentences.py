@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pdst.experiments.agreement import Estimate
 from pdst.experiments.bias_measures import FamilyBias, bias_claims
 from pdst.experiments.curves import FEWEST, SMALL, Course
-from pdst.experiments.findings import is_above, plural, verdict
-from pdst.experiments.tables import estimate_text
+from pdst.experiments.findings import decided, is_above, plural, verdict
+from pdst.experiments.tables import counted_text, estimate_text
 from pdst.metrics import METRICS
 from pdst.report.rows import number
 from pdst.report.table import p_text
@@ -22,9 +22,8 @@ def bias_sentences(found: Sequence[FamilyBias], subjects: int) -> list[str]:
     parts = [sentence for one in found for sentence in _said(one, subjects)]
     parts += _left_out(found)
     parts.append(verdict("Fig. 1", bias_claims(found[0]), _units(found[0])))
-    words = {True: "yes", False: "no", None: "undecided"}
     for one in found[1:]:
-        told = "; ".join(f"{claim.says}: {words[claim.holds]}" for claim in bias_claims(one))
+        told = decided(bias_claims(one))
         parts.append(f"{METRICS[one.metric].title}, which Fig. 1 does not show: {told}.")
     return parts
 
@@ -39,7 +38,7 @@ def _said(found: FamilyBias, subjects: int) -> list[str]:
     title = METRICS[found.metric].title
     first, last = min(found.gaps), max(found.gaps)
     gaps, nearest = (
-        [_counted(of_step[step], subjects, signed=signed) for step in (first, last)]
+        [counted_text(of_step[step], subjects, signed=signed) for step in (first, last)]
         for of_step, signed in ((found.gaps, True), (found.nearest, False))
     )
     return [
@@ -48,12 +47,6 @@ def _said(found: FamilyBias, subjects: int) -> list[str]:
         f"training photo's cosine from {nearest[0]} to {nearest[1]}.",
         _course_sentence(title, found.course),
     ]
-
-
-def _counted(found: Estimate | None, subjects: int, *, signed: bool) -> str:
-    """An estimate; of how many subjects, if not of all."""
-    of = f" ({plural(found.units, 'subject')})" if found and found.units < subjects else ""
-    return estimate_text(found, signed=signed) + of
 
 
 def _correlations(found: FamilyBias) -> list[str]:

@@ -66,14 +66,18 @@ def verdict(source: str, claims: Sequence[Claim], subjects: Sequence[int]) -> st
         claims: all of them; at least one.
         subjects: how many each of the differences is of, as far as there are any.
     """
-    words = {True: "yes", False: "no", None: "undecided"}
-    listed = "; ".join(f"{claim.says}: {words[claim.holds]}" for claim in claims)
     outcome = {
         True: "is reproduced here",
         False: "is not reproduced here",
         None: "is neither reproduced nor refuted here",
     }[both(*(claim.holds for claim in claims))]
-    return f"The paper's claim ({source}) {outcome}: {listed}.{few_sentence(subjects)}"
+    return f"The paper's claim ({source}) {outcome}: {decided(claims)}.{few_sentence(subjects)}"
+
+
+def decided(claims: Sequence[Claim]) -> str:
+    """Each claim with its answer: "x: yes; y: undecided"."""
+    words = {True: "yes", False: "no", None: "undecided"}
+    return "; ".join(f"{claim.says}: {words[claim.holds]}" for claim in claims)
 
 
 def few_sentence(subjects: Sequence[int]) -> str:

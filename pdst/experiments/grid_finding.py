@@ -8,6 +8,7 @@ import pandas as pd
 from pdst.experiments.entries import Entry, labels
 from pdst.experiments.findings import (
     Claim,
+    decided,
     few_sentence,
     plural,
     sentences,
@@ -16,7 +17,7 @@ from pdst.experiments.findings import (
 )
 from pdst.experiments.grid_plan import GridPlan
 from pdst.experiments.rivals import method_means
-from pdst.experiments.tables import estimate_text
+from pdst.experiments.tables import counted_text
 from pdst.report.rows import metric_title
 from pdst.run import Run
 
@@ -143,8 +144,7 @@ def _metric_sentences(called: Mapping[str, str], data: pd.DataFrame, metric: str
     if not found:
         return [f"No image has a score in {title}."]
     listed = ", ".join(
-        f"{name} {estimate_text(one)}"
-        + (f" (of {plural(one.units, 'subject')} alone)" if one.units < subjects else "")
+        f"{name} {counted_text(one, subjects)}"
         for name, one in sorted(found, key=lambda row: -row[1].value)
     )
     without = [called[name] for name, one in means.items() if one is None]
@@ -182,7 +182,5 @@ def _source(plan: GridPlan) -> str:
 
 def _beside(others: Sequence[Claim], subjects: int) -> str:
     """Differences that no figure of the paper shows."""
-    words = {True: "yes", False: "no", None: "undecided"}
-    listed = "; ".join(f"{one.says}: {words[one.holds]}" for one in others)
     few = few_sentence([subjects])
-    return f"The paper's figures do not compare these on such prompts; here {listed}.{few}"
+    return f"The paper's figures do not compare these on such prompts; here {decided(others)}.{few}"

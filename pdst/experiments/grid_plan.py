@@ -7,7 +7,8 @@ from typing import cast
 from pdst.digest import Json, digest_json
 from pdst.errors import SettingsError, unknown_name
 from pdst.experiments.study import Study
-from pdst.types import SLOT, Benchmark, Case, Protocol, TestPhoto
+from pdst.plan import plan as plan_cases
+from pdst.types import SLOT, Benchmark, Protocol, Sampling, TestPhoto
 
 FICTIONAL = ("A colorful graffiti of {}.", "A photo of a {} on a beach.")
 """The prompts of the paper's Fig. 13."""
@@ -113,12 +114,7 @@ def grid_study(study: Study, plan: GridPlan) -> Study:
         fingerprint=digest_json(["grid-1", study.benchmark.fingerprint, cast("Json", shown)]),
         test=tests,
     )
-    protocol = Protocol(
-        name="grid",
-        captions_per_photo=max(len(test.captions) for test in tests),
-        images_per_caption=plan.images,
-        sampling=study.settings.protocol.sampling,
-    )
+    protocol = _protocol(tests, plan, study.settings.protocol.sampling)
     settings = replace(study.settings, protocol=protocol)
     return replace(study, benchmark=benchmark, settings=settings)
 
@@ -126,6 +122,15 @@ def grid_study(study: Study, plan: GridPlan) -> Study:
 def cut_name(benchmark: Benchmark) -> str:
     """What a benchmark is called of which only what the grid shows is left."""
     return f"{benchmark.name} grid"
+
+
+def _protocol(tests: Sequence[TestPhoto], plan: GridPlan, sampling: Sampling) -> Protocol:
+    return Protocol(
+        name="grid",
+        captions_per_photo=max((len(test.captions) for test in tests), default=1),
+        images_per_caption=plan.images,
+        sampling=sampling,
+    )
 
 
 def _tests(
@@ -141,15 +146,6 @@ def _tests(
 
 def planned_cases(benchmark: Benchmark, plan: GridPlan) -> list[str]:
     """The keys of all cases that are asked for, in the benchmark's order."""
-    return [
-        Case(
-            subject_id=test.subject_id,
-            image_id=test.photo.image_id,
-            caption_index=caption_index,
-            seed_index=seed_index,
-            prompt=prompt,
-        ).key
-        for test in _tests(benchmark, [one.subject_id for one in benchmark.subjects], plan)
-        for caption_index, prompt in enumerate(test.captions)
-        for seed_index in range(plan.images)
-    ]
+    tests = _tests(benchmark, [one.subject_id for one in benchmark.subjects], plan)
+    chunks = plan_cases(replace(benchmark, test=tests), _protocol(tests, plan, Sampling()))
+    return [case.key for chunk in chunks for case in chunk.cases]

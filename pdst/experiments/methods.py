@@ -11,7 +11,6 @@ from typing import cast
 import pandas as pd
 
 from pdst.digest import Json
-from pdst.experiments.agreement import Estimate
 from pdst.experiments.entries import Entry, entries_of, entry_rows, labels, plus_pairs, short
 from pdst.experiments.findings import Claim, plural, sentences, setting_sentence, verdict
 from pdst.experiments.results import Results
@@ -32,6 +31,7 @@ from pdst.experiments.rivals import (
 from pdst.experiments.tables import (
     Difference,
     common_cases,
+    counted_text,
     estimate_text,
     missing_sentence,
     over_subjects,
@@ -114,7 +114,7 @@ def _order(entries: Sequence[Entry], data: pd.DataFrame) -> list[str]:
         if not ranked:
             parts.append(f"No image has a score in {metric_title(metric)}.")
             continue
-        listed = ", ".join(f"{called[name]} {_counted(one, subjects)}" for name, one in ranked)
+        listed = ", ".join(f"{called[name]} {counted_text(one, subjects)}" for name, one in ranked)
         parts.append(f"{metric_title(metric)}, highest first: {listed}.")
     return parts
 
@@ -147,12 +147,6 @@ def _difference(one: Difference, subjects: int) -> str:
     of = f", {plural(value.units, 'subject')}" if value.units != subjects else ""
     told = estimate_text(value, signed=True)
     return f"{metric_title(one.metric)} {told} (p {p_text(value.p_value)}{of})"
-
-
-def _counted(found: Estimate, subjects: int) -> str:
-    """A mean; of how many subjects, if not of all."""
-    of = f" (of {plural(found.units, 'subject')} alone)" if found.units < subjects else ""
-    return estimate_text(found) + of
 
 
 def _verdicts(
@@ -206,8 +200,7 @@ def _table(data: pd.DataFrame, apart: dict[str, tuple[Difference, ...]]) -> str:
     heads = ["method", "seeds", *map(metric_title, SHOWN), "DINO train gap", "CLIP-I train gap"]
     lines = [_row(heads), _row(["---", *["---:"] * (len(heads) - 1)])]
     for name, rows in gaps.groupby("method", sort=False):
-        means = [over_subjects(rows, metric) for metric in SHOWN]
-        cells = [_counted(one, subjects) if one else estimate_text(None) for one in means]
+        cells = [counted_text(over_subjects(rows, metric), subjects) for metric in SHOWN]
         cells += [
             estimate_text(over_subjects(rows, gap), signed=True)
             for gap in ("dino_gap", "clip_i_gap")

@@ -161,7 +161,7 @@ def parse_recipe(
     own: dict[str, list[str]] = {}
     for pair in pairs:
         head, equals, value = pair.partition("=")
-        method, colon, key = head.rpartition(":")
+        method, colon, key = head.rpartition(":") if equals else ("", "", head)
         for name, reason in {**FIXED, **fixed}.items():
             if key == name:
                 raise SettingsError(f"--model-arg {pair}: {reason}. Leave it out.")

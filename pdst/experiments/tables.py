@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pdst.compare import compare
+from pdst.compare import subject_differences
 from pdst.errors import ComparisonError
 from pdst.experiments.agreement import Apart, Estimate, estimate, estimate_apart
 from pdst.metrics import METRICS
@@ -88,14 +88,19 @@ def subject_rows(
 
 def over_subjects(rows: pd.DataFrame, column: str) -> Estimate | None:
     """The mean over subjects of each one's mean over its rows (seeds); None without any value."""
-    means = rows.groupby("subject_id", sort=True)[column].mean().dropna()
-    return estimate([float(value) for value in means]) if len(means) else None
+    means = _subject_means(rows, column)
+    return estimate(means) if means else None
 
 
 def apart_over_subjects(rows: pd.DataFrame, column: str) -> Apart | None:
     """As `over_subjects`, of a column that holds differences."""
+    means = _subject_means(rows, column)
+    return estimate_apart(means) if means else None
+
+
+def _subject_means(rows: pd.DataFrame, column: str) -> list[float]:
     means = rows.groupby("subject_id", sort=True)[column].mean().dropna()
-    return estimate_apart([float(value) for value in means]) if len(means) else None
+    return [float(value) for value in means]
 
 
 def differences(
@@ -113,16 +118,23 @@ def differences(
     """
     found: dict[str, dict[str, list[float]]] = {metric: {} for metric in metrics}
     for one, other in zip(first, second, strict=True):
-        for paired in compare(one, other).metrics:
-            for subject_id, difference in paired.per_subject.items():
-                if paired.metric in found and difference is not None:
-                    found[paired.metric].setdefault(subject_id, []).append(difference)
+        for metric, of_subject in subject_differences(one, other, metrics).items():
+            for subject_id, difference in of_subject.items():
+                if difference is not None:
+                    found[metric].setdefault(subject_id, []).append(difference)
     said = []
-    for metric, of_subject in found.items():
-        means = [float(np.mean(of_subject[name])) for name in sorted(of_subject)]
+    for metric, by_subject in found.items():
+        means = [float(np.mean(by_subject[name])) for name in sorted(by_subject)]
         if means:
             said.append(Difference(metric=metric, value=estimate_apart(means)))
     return tuple(said)
+
+
+def counted_text(found: Estimate | None, subjects: int, *, signed: bool = False) -> str:
+    """An estimate; of how many subjects, if not of all that there are."""
+    fewer = found is not None and found.units < subjects
+    of = f" (of {found.units} of {subjects} subjects)" if found is not None and fewer else ""
+    return estimate_text(found, signed=signed) + of
 
 
 def estimate_text(found: Estimate | None, *, signed: bool = False) -> str:
