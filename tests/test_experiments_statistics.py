@@ -12,7 +12,7 @@ from pdst.errors import DatasetError, SettingsError
 from pdst.experiments.agreement import Apart, estimate, estimate_apart
 from pdst.experiments.curves import SMALL, along, correlation, course, pearson, together
 from pdst.experiments.entries import entries_of, plus_pairs
-from pdst.experiments.findings import DECIDING, Claim, both, is_above, verdict
+from pdst.experiments.findings import DECIDING, ERRING, Claim, both, is_above, verdict
 from pdst.experiments.study import choose_subjects
 from pdst.experiments.tables import differences, over_subjects, subject_rows
 from pdst.summarize import bootstrap_interval
@@ -264,6 +264,19 @@ def test_a_difference_is_decided_by_interval_and_p_value_of_enough_subjects() ->
     assert is_above(estimate_apart([0.05, 0.04, 0.03, 0.05, 0.04, 0.01])) is True
     # The rarest that so many subjects can agree by chance, both signs, is under 5 %.
     assert 2.0 ** (1 - DECIDING) < 0.05 <= 2.0 ** (2 - DECIDING)
+
+
+def test_without_a_difference_claims_are_decided_as_seldom_as_is_said() -> None:
+    draws = np.random.default_rng(0).normal(size=(1000, DECIDING))
+    found = [estimate_apart(own.tolist()) for own in draws]
+    by_interval = [
+        one.interval is not None and (one.interval.low > 0 or one.interval.high < 0)
+        for one in found
+    ]
+    decided = [is_above(one) is not None for one in found]
+    assert 0.11 < np.mean(by_interval) < 0.17, "14 % are said of the interval alone"
+    assert np.mean(decided) < ERRING + 2 * np.sqrt(ERRING * (1 - ERRING) / len(found))
+    assert np.mean(decided) > 0.01, "a rule that never decides would not err either"
 
 
 def test_a_claim_in_parts_holds_if_all_parts_do() -> None:

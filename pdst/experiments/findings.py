@@ -36,7 +36,7 @@ def is_above(found: "Apart | None") -> bool | None:
     """Whether a difference is above 0.
 
     The interval alone would say so too often: of twenty subjects without a difference it leaves 0
-    out in 7 %, of six in 14 %, since resampling few units shows too little of their spread.
+    out in 8 %, of six in 14 %, since resampling few units shows too little of their spread.
 
     Returns:
         True or False if the interval is all on one side and flipped signs seldom (ERRING) do as
